@@ -1,0 +1,1 @@
+"""How games reach the engine: messages over WebSocket. No tensors in here."""

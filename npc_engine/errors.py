@@ -1,0 +1,61 @@
+"""Errors that reach the person who can mend them.
+
+Every error that crosses a room carries a stable ``code`` (the protocol's error codes), a message that says what is
+wrong, and a remedy that says what would be right.
+"""
+
+
+class NpcEngineError(Exception):
+    """Base of all errors this project raises on purpose.
+
+    ``code`` is one of the protocol's error codes; ``remedy`` tells the reader what to change. ``retry_after_ms`` is
+    set where waiting helps.
+    """
+
+    code = "internal"
+
+    def __init__(self, message: str, *, remedy: str = "", retry_after_ms: int | None = None) -> None:
+        super().__init__(message if not remedy else f"{message} {remedy}")
+        self.message = message
+        self.remedy = remedy
+        self.retry_after_ms = retry_after_ms
+
+
+class UnknownNpc(NpcEngineError):
+    """The named NPC was never spawned."""
+
+    code = "unknown_npc"
+
+
+class UnknownPersona(NpcEngineError):
+    """The named persona is in no loaded world."""
+
+    code = "unknown_persona"
+
+
+class InvalidPersona(NpcEngineError):
+    """A persona or world file does not say what it should; the message names file, line and column."""
+
+    code = "invalid_persona"
+
+
+class LimitExceeded(NpcEngineError):
+    """What was sent is larger than what the engine takes."""
+
+    code = "limit_size"
+
+
+class Overloaded(NpcEngineError):
+    """Too much is waiting already; ``retry_after_ms`` says when to come back."""
+
+    code = "overloaded"
+
+
+class DeadlinePassed(NpcEngineError):
+    """The answer could not be ready by the deadline the caller named."""
+
+    code = "deadline"
+
+
+class OperatorError(NpcEngineError):
+    """Something on this machine keeps the engine from working: disk, port, model file, lock."""

@@ -1,0 +1,1 @@
+"""Tokens in, tokens out. Has never heard of an NPC, and imports no other room."""

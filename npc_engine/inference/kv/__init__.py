@@ -1,0 +1,1 @@
+"""Attention state: blocks (identity), slots (the running batch) and the tiers between them."""

@@ -1,0 +1,110 @@
+"""What goes into the engine and what comes out of it. Plain data: no tensors, no threads."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+
+class Priority(IntEnum):
+    """Who is served first; lower is sooner."""
+
+    PLAYER = 0
+    AMBIENT = 1
+    IDLE = 2
+
+
+class FinishReason(StrEnum):
+    """Why a request ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen.
+
+    ``temperature`` 0 is greedy. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 switch those filters off. The penalties look
+    at the last ``penalty_window`` tokens of prompt and output. ``seed`` None draws from the system. ``max_tokens`` 0
+    computes the prompt's attention state and samples nothing. ``stop`` strings end the text before them.
+    ``stop_ids`` are token ids that end it (the model's end-of-turn ids), unless ``ignore_stop_ids``.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    penalty_window: int = 64
+    seed: int | None = None
+    max_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    stop_ids: frozenset[int] = frozenset()
+    ignore_stop_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One continuation to compute: prompt token ids in, at most ``sampling.max_tokens`` ids out.
+
+    ``deadline`` is on the ``time.monotonic`` clock, in seconds. ``arrival`` too.
+    """
+
+    id: str
+    prompt: tuple[int, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    priority: Priority = Priority.PLAYER
+    deadline: float | None = None
+    arrival: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time went, in seconds: waiting, copying KV up, prefill, until the first token, all of it."""
+
+    queue: float = 0.0
+    restore: float = 0.0
+    prefill: float = 0.0
+    first_token: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts: in the prompt, of those found in the cache, and sampled."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one step added to a request. ``text`` is valid Unicode: bytes of a half-finished character are held back.
+
+    The last output of a request, and only the last, has ``finish``, ``usage`` and ``timings``. With finish ``error``,
+    ``error`` says what happened.
+    """
+
+    request_id: str
+    token_ids: tuple[int, ...] = ()
+    text: str = ""
+    finish: FinishReason | None = None
+    usage: Usage | None = None
+    timings: Timings | None = None
+    error: str = ""
+
+
+class Generator(Protocol):
+    """Whatever turns requests into outputs: the engine's thread, or a peer behind a network."""
+
+    def generate(self, request: Request) -> AsyncIterator[Output]:
+        """Yield outputs until one has ``finish``. Closing the iterator early cancels the request."""
+        ...

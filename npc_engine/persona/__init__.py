@@ -1,0 +1,1 @@
+"""What designers write: personas and worlds in YAML, loaded, checked and explained."""

@@ -1,0 +1,1 @@
+"""What must outlive the process: every NPC's journal, in SQLite."""

@@ -1,0 +1,1 @@
+"""Many NPCs: who exists, who hears what, and who answers."""

@@ -1,0 +1,124 @@
+"""What goes into a world and what comes out of it. Plain data, one class per thing that can be said or happen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from npc_engine.inference.request import FinishReason, Priority, Timings, Usage
+
+SpeakerKind = Literal["player", "npc", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says something. ``id`` is the game's; ``name`` is what the NPC hears them called."""
+
+    id: str
+    name: str
+    kind: SpeakerKind = "player"
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Someone speaks to ``npc``, who answers. ``hearers`` (other NPCs) hear the line and the answer; nobody else does."""
+
+    npc: str
+    speaker: Speaker
+    text: str
+    hearers: tuple[str, ...] = ()
+    priority: Priority = Priority.PLAYER
+    deadline_ms: int | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something happens in front of ``hearers``. Silent: they remember it. Otherwise each of them reacts in words."""
+
+    hearers: tuple[str, ...]
+    text: str
+    kind: str = "event"
+    salience: float = 0.5
+    silent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """``npc`` begins to answer. The line it answers is in the journal by now."""
+
+    npc: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    """The next piece of the answer, as it is generated."""
+
+    npc: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySentence:
+    """One whole sentence, for speech and chat bubbles. All sentences together are the answer."""
+
+    npc: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDone:
+    """The answer is complete and in the journal. ``text`` is all of it."""
+
+    npc: str
+    text: str
+    finish: FinishReason
+    usage: Usage
+    timings: Timings
+    mood: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCompacted:
+    """The oldest turns left ``npc``'s prompt, counted in tokens; its journal still has them."""
+
+    npc: str
+    tokens_before: int
+    tokens_after: int
+
+
+ReplyEvent = ReplyStarted | ReplyDelta | ReplySentence | ReplyDone | MemoryCompacted
+
+
+@dataclass(frozen=True, slots=True)
+class NpcSummary:
+    """One line about an NPC. ``active`` is false once it was despawned."""
+
+    npc: str
+    persona: str
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """One journal entry as an inspector sees it; ``at`` is seconds since the epoch."""
+
+    speaker: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NpcInfo:
+    """What an NPC is made of right now. ``tokens`` is per part of the prompt; ``journal`` the newest entries."""
+
+    npc: str
+    persona: str
+    name: str
+    active: bool
+    mood: str
+    relationships: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    journal: tuple[Remembered, ...] = ()
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    kv_bytes: int = 0
+    kv_tier: str = "none"
