@@ -1,0 +1,132 @@
+"""From a tree to a model, with every complaint in a designer's words and at its place."""
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from npc_engine.persona.document import Node, describe
+from npc_engine.persona.problem import Mark, Problem, nearest
+
+M = TypeVar("M", bound=BaseModel)
+
+_EXPECTED = {
+    "string_type": ("text", "put it in quotes"),
+    "int_type": ("a whole number", "no quotes, no fraction"),
+    "int_from_float": ("a whole number", "no fraction"),
+    "float_type": ("a number", "no quotes"),
+    "bool_type": ("true or false", "no quotes"),
+    "tuple_type": ("a list", "write [one, two], or lines that start with '- '"),
+    "mapping_type": ("a map", "write lines of 'key: value' below it"),
+    "dict_type": ("a map", "write lines of 'key: value' below it"),
+    "model_type": ("a map", "write lines of 'key: value' below it"),
+    "finite_number": ("a number", "infinity is none"),
+}
+
+
+def validate(node: Node, model: type[M], *, complete: bool = True) -> tuple[M | None, list[Problem]]:
+    """Make a ``model`` of ``node``, or None and the problems.
+
+    ``complete`` is false where a part of the tree could not be read (a broken parent): missing keys at
+    the top then go unreported.
+    """
+    try:
+        return model.model_validate(node.plain()), []
+    except ValidationError as error:
+        problems = [_problem(node, model, details) for details in error.errors(include_url=False)]
+        kept = [
+            p for p, d in zip(problems, error.errors(), strict=True) if complete or d["type"] != "missing"
+        ]
+        return None, kept
+
+
+def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Problem:
+    loc = [part for part in details["loc"] if part != "[key]"]
+    key, kind = _path(loc), details["type"]
+    value_mark, key_mark = _place(root, loc)
+    if kind == "missing":
+        return Problem.at(value_mark, key, "is missing", f"add '{loc[-1]}: ...'")
+    if kind == "extra_forbidden":
+        holder = _model_at(model, loc[:-1])
+        return Problem.at(
+            key_mark, key, "unknown key", nearest(str(loc[-1]), holder.model_fields if holder else ())
+        )
+    found, context = details["input"], details.get("ctx", {})
+    if found is None:
+        wanted = _EXPECTED.get(kind, ("a value", ""))[0]
+        return Problem.at(value_mark, key, f"is empty; expected {wanted}", "write a value, or remove the key")
+    if kind in _EXPECTED:
+        wanted, hint = _EXPECTED[kind]
+        if kind == "string_type" and not isinstance(found, bool | int | float):
+            hint = "one text; text that starts with { or [ needs quotes"
+        return Problem.at(value_mark, key, f"expected {wanted}, found {describe(found)}", hint)
+    match kind:
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
+            words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+            limits = ", ".join(f"{words[name]} {limit}" for name, limit in context.items() if name in words)
+            return Problem.at(value_mark, key, f"is out of range: {found}", limits)
+        case "literal_error":
+            return Problem.at(value_mark, key, f"can't be {describe(found)}", f"one of {context['expected']}")
+        case "string_too_short":
+            return Problem.at(value_mark, key, "is empty", "write something, or remove the key")
+        case "too_short":
+            return Problem.at(value_mark, key, "is an empty list", "name at least one")
+        case "string_pattern_mismatch" if details["loc"][-1:] == ("[key]",):
+            return Problem.at(key_mark, key, "is no name for a variable", "small letters, digits and _")
+        case "string_pattern_mismatch":
+            return Problem.at(value_mark, key, f"can't read the condition {found!r}", 'write it as ">= 3"')
+        case "value_error":
+            message, _, hint = str(context["error"]).partition(": ")
+            return Problem.at(value_mark, key, message, hint)
+        case _:
+            return Problem.at(value_mark, key, details["msg"])
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _place(root: Node, loc: Sequence[int | str]) -> tuple[Mark, Mark]:
+    """The marks of the value and of its key, as deep as the tree goes along ``loc``."""
+    node, key_mark = root, root.mark
+    for part in loc:
+        if isinstance(part, int) and isinstance(node.value, tuple) and part < len(node.value):
+            node = node.value[part]
+            key_mark = node.mark
+        elif isinstance(part, str) and part in node.entries():
+            key_mark, node = node.entries()[part]
+        else:
+            break
+    return node.mark, key_mark
+
+
+def _model_at(model: type[BaseModel], loc: Sequence[int | str]) -> type[BaseModel] | None:
+    """The model that describes the map at ``loc``."""
+    current: Any = model
+    for part in loc:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else None
+        else:
+            current = _element(current)
+        current = _without_none(current)
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _element(annotation: Any) -> Any:
+    arguments = typing.get_args(annotation)
+    if not arguments:
+        return None
+    return arguments[1] if typing.get_origin(annotation) in {dict, Mapping} else arguments[0]
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
+        return next(arg for arg in typing.get_args(annotation) if arg is not types.NoneType)
+    return annotation
