@@ -1,4 +1,4 @@
-"""What the schema alone can't see: variables, control tokens, names of others, secrets that stay secret for ever.
+"""What the schema alone can't see: variables, control tokens, names of others, secrets never told.
 
 These look at a file as it was written, before its parents are merged in, so that each fault is found once.
 """
@@ -58,9 +58,7 @@ def check_shared(tree: Node) -> Iterator[Problem]:
     for key, part in shared:
         for path, node in part.texts(key):
             if uses_variables(str(node.value)):
-                hint = (
-                    "all NPCs share this text only while it stays the same; use the variable in keyword lore"
-                )
+                hint = "all NPCs share this text only while it stays the same; use the variable in keyword lore"
                 yield Problem.at(node.mark, path, "a variable in a shared part", hint, severity="warning")
 
 
@@ -81,6 +79,4 @@ def check_secrets(tree: Node) -> Iterator[Problem]:
         secret = item.get("secret")
         if secret is not None and secret.value is True and item.get("reveal_when") is None:
             path, message = f"knowledge[{index}].secret", "a secret without 'reveal_when' is never told"
-            yield Problem.at(
-                secret.mark, path, message, "add 'reveal_when: {trust: \">= 3\"}'", severity="warning"
-            )
+            yield Problem.at(secret.mark, path, message, "add 'reveal_when: {trust: \">= 3\"}'", severity="warning")

@@ -95,9 +95,7 @@ def read_document(file: Path) -> tuple[Node | None, list[Problem]]:
     except OSError as error:
         return None, [Problem.at(start, "", f"can't be read: {error.strerror or error}")]
     if len(data) > MAX_BYTES:
-        return None, [
-            Problem.at(start, "", f"is larger than {MAX_BYTES // 1024} KiB", "split it, or shorten it")
-        ]
+        return None, [Problem.at(start, "", f"is larger than {MAX_BYTES // 1024} KiB", "split it, or shorten it")]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -181,22 +179,16 @@ class _TreeReader:
         mark = self.mark_at(node.start_mark.index)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _TooMuch(
-                mark, path, f"holds more than {MAX_NODES} values", "write aliases out, or drop them"
-            )
+            raise _TooMuch(mark, path, f"holds more than {MAX_NODES} values", "write aliases out, or drop them")
         if depth > MAX_DEPTH:
-            raise _TooMuch(
-                mark, path, "is nested too deeply", f"at most {MAX_DEPTH} levels; no alias to a parent"
-            )
+            raise _TooMuch(mark, path, "is nested too deeply", f"at most {MAX_DEPTH} levels; no alias to a parent")
         if isinstance(node, ScalarNode):
             return self._scalar(node, mark, path)
         tag = str(node.tag)
         if tag not in {_TAG + "map", _TAG + "seq"}:
             self.problems.append(_no_tags(mark, path, tag))
         if isinstance(node, SequenceNode):
-            return Node(
-                mark, tuple(self.build(n, f"{path}[{i}]", depth + 1) for i, n in enumerate(node.value))
-            )
+            return Node(mark, tuple(self.build(n, f"{path}[{i}]", depth + 1) for i, n in enumerate(node.value)))
         assert isinstance(node, MappingNode)
         return Node(mark, self._entries(node, path, depth))
 
@@ -206,9 +198,7 @@ class _TreeReader:
             mark = self.mark_at(key_node.start_mark.index)
             if not isinstance(key_node, ScalarNode):
                 self.problems.append(
-                    Problem.at(
-                        mark, path, "a key should be a word", "put text that starts with { or [ in quotes"
-                    )
+                    Problem.at(mark, path, "a key should be a word", "put text that starts with { or [ in quotes")
                 )
                 continue
             key = str(key_node.value)
@@ -259,15 +249,11 @@ class _TreeReader:
         if "another document" in found:
             return Problem.at(mark, "", "a second document ('---') in one file", "one persona per file")
         context = f", {error.context}" if error.context and error.problem else ""
-        return Problem.at(
-            mark, "", f"is not valid YAML: {found}{context}", "check indentation, quotes and brackets"
-        )
+        return Problem.at(mark, "", f"is not valid YAML: {found}{context}", "check indentation, quotes and brackets")
 
 
 def _no_tags(mark: Mark, path: str, tag: str) -> Problem:
-    return Problem.at(
-        mark, path, f"the tag {tag.removeprefix(_TAG)!r} is not supported", "remove the word with !"
-    )
+    return Problem.at(mark, path, f"the tag {tag.removeprefix(_TAG)!r} is not supported", "remove the word with !")
 
 
 def _integer(text: str) -> int:

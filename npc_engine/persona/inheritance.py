@@ -31,11 +31,9 @@ class Family:
         own = self._files[persona]
         trail = (*trail, persona)
         merged, complete = Node(own.mark, {}), True
-        for position, name in enumerate(parents := _parents(own)):
+        for position, name in enumerate(parents := parents_of(own)):
             if (
-                parent := self._usable(
-                    name, trail, "extends" if len(parents) == 1 else f"extends[{position}]"
-                )
+                parent := self._usable(name, trail, "extends" if len(parents) == 1 else f"extends[{position}]")
             ) is None:
                 complete = False
                 continue
@@ -50,13 +48,9 @@ class Family:
         parent = str(name.value)
         if parent in trail:
             chain = " -> ".join((*trail[trail.index(parent) :], parent))
-            self.problems.append(
-                Problem.at(name.mark, key, f"goes in a circle: {chain}", "remove one of them")
-            )
+            self.problems.append(Problem.at(name.mark, key, f"goes in a circle: {chain}", "remove one of them"))
         elif len(trail) > MAX_ANCESTORS:
-            self.problems.append(
-                Problem.at(name.mark, key, f"more than {MAX_ANCESTORS} generations", "merge some")
-            )
+            self.problems.append(Problem.at(name.mark, key, f"more than {MAX_ANCESTORS} generations", "merge some"))
         elif parent in self._files:
             return parent
         elif parent not in self._broken:
@@ -75,13 +69,12 @@ def merge(parent: Node, child: Node) -> Node:
         return Node(child.mark, entries)
     if isinstance(parent.value, tuple) and isinstance(child.value, tuple):
         known = [item.plain() for item in parent.value]
-        return Node(
-            child.mark, parent.value + tuple(item for item in child.value if item.plain() not in known)
-        )
+        return Node(child.mark, parent.value + tuple(item for item in child.value if item.plain() not in known))
     return child
 
 
-def _parents(node: Node) -> list[Node]:
+def parents_of(node: Node) -> list[Node]:
+    """The names under ``extends``, each with its place."""
     extends = node.get("extends")
     if extends is None:
         return []

@@ -82,9 +82,7 @@ def read_world(folder: Path) -> tuple[LoadedWorld | None, list[Problem]]:
     """Read a world folder: the world if it has no errors, and every problem in reading order."""
     path = world_file(folder)
     if path is None:
-        missing = Problem.at(
-            Mark(folder / "world.yaml"), "", "is missing", "a world needs a world.yaml with a name"
-        )
+        missing = Problem.at(Mark(folder / "world.yaml"), "", "is missing", "a world needs a world.yaml with a name")
         return None, [missing]
     node, problems = read_document(path)
     world: WorldFile | None = None
@@ -103,6 +101,9 @@ def read_world(folder: Path) -> tuple[LoadedWorld | None, list[Problem]]:
         problems += _check_listed(node, files)
         personas = {key: persona for key, persona in personas.items() if key in world.personas}
     personas = {key: persona for key, persona in personas.items() if not persona.abstract}
+    if not files:
+        nobody = "nobody lives here"
+        problems.append(Problem.at(Mark(path), "", nobody, "add a persona file", severity="warning"))
     problems = in_reading_order(problems)
     if world is None or any(problem.severity == "error" for problem in problems):
         return None, problems
@@ -114,9 +115,7 @@ def persona_files(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
     files: dict[str, Path] = {}
     problems: list[Problem] = []
     try:
-        paths = sorted(
-            p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith(".")
-        )
+        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     except OSError as error:
         return {}, [Problem.at(Mark(folder), "", f"can't be read: {error.strerror or error}")]
     if len(paths) > MAX_FILES:
@@ -126,24 +125,20 @@ def persona_files(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
             continue
         if not _ID.match(path.stem) or path.stem == PLAYER:
             message = f"{path.stem!r} can't be an id; it is taken from the file's name"
-            problems.append(
-                Problem.at(Mark(path), "", message, "small letters, digits, - and _; 'player' is taken")
-            )
+            problems.append(Problem.at(Mark(path), "", message, "small letters, digits, - and _; 'player' is taken"))
         elif path.stem in files:
-            problems.append(
-                Problem.at(Mark(path), "", f"has the same id as {files[path.stem].name}", "rename one")
-            )
+            problems.append(Problem.at(Mark(path), "", f"has the same id as {files[path.stem].name}", "rename one"))
         else:
             files[path.stem] = path
     return files, problems
 
 
 def read_personas(
-    files: Mapping[str, Path], declared: Collection[str], only: str | None = None
+    files: Mapping[str, Path], declared: Collection[str], neighbours: Collection[str] = ()
 ) -> tuple[dict[str, Persona], list[Problem]]:
-    """Read personas with their parents merged in; abstract ones too. ``only`` takes a single one of them.
+    """Read personas, by id, with their parents merged in; abstract ones too.
 
-    ``declared`` are the variables that texts may use.
+    ``declared`` are the variables that texts may use; ``neighbours`` are ids that exist although they are not read.
     """
     trees: dict[str, Node] = {}
     problems: list[Problem] = []
@@ -154,15 +149,15 @@ def read_personas(
             trees[key] = tree
     family = Family(trees, frozenset(files.keys() - trees.keys()))
     personas: dict[str, Persona] = {}
-    concrete = {key for key in files if key not in trees or not _is_abstract(trees[key])}
-    for key in trees if only is None else trees.keys() & {only}:
+    known = {key for key in {*files, *neighbours} if key not in trees or not _is_abstract(trees[key])}
+    for key in trees:
         merged, complete = family.resolve(key)
         persona, found = validate(
             _with_stand_ins(merged) if _is_abstract(trees[key]) else merged, Persona, complete=complete
         )
         problems += found
         problems += check_texts(trees[key], declared)
-        problems += check_relationships(trees[key], concrete)
+        problems += check_relationships(trees[key], known)
         problems += check_secrets(trees[key])
         if persona is not None:
             personas[key] = persona

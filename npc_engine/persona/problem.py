@@ -36,9 +36,7 @@ class Problem:
     severity: Severity = "error"
 
     @classmethod
-    def at(
-        cls, mark: Mark, key: str, message: str, hint: str = "", *, severity: Severity = "error"
-    ) -> "Problem":
+    def at(cls, mark: Mark, key: str, message: str, hint: str = "", *, severity: Severity = "error") -> "Problem":
         """A problem at ``mark``."""
         return cls(mark.file, mark.line, mark.column, key, message, hint, severity)
 
@@ -50,9 +48,7 @@ class Problem:
 
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
     """Each problem once, by file, line and column: a fault in a parent shows in every child."""
-    return sorted(
-        dict.fromkeys(problems), key=lambda p: (p.file.as_posix(), p.line, p.column, p.severity, p.message)
-    )
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.file.as_posix(), p.line, p.column, p.severity, p.message))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

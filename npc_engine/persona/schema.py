@@ -42,9 +42,7 @@ Extends = Annotated[
 
 class _Model(BaseModel):
     # Strict, because YAML tells numbers from text: a quoted "3" is a slip to be shown, not guessed at.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, str_strip_whitespace=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
 class Example(_Model):
@@ -58,9 +56,7 @@ class Lore(_Model):
     """Something known. It enters the prompt when a line holds one of its keys, or always."""
 
     text: Text = Field(description="The fact, as a whole sentence.")
-    keys: tuple[Text, ...] = Field(
-        (), description="Words that bring it up: whole words, in upper or lower case."
-    )
+    keys: tuple[Text, ...] = Field((), description="Words that bring it up: whole words, in upper or lower case.")
     always: bool = Field(False, description="Keep it in the prompt all the time instead.")
 
     @model_validator(mode="after")
@@ -85,9 +81,7 @@ class RevealWhen(_Model):
 class Knowledge(Lore):
     """What this persona knows and others may not."""
 
-    secret: bool = Field(
-        False, description="Stays out of the prompt, hence unsaid, until 'reveal_when' holds."
-    )
+    secret: bool = Field(False, description="Stays out of the prompt, hence unsaid, until 'reveal_when' holds.")
     reveal_when: RevealWhen | None = Field(None, description="When a secret may be told; without it, never.")
 
     @model_validator(mode="after")
@@ -137,16 +131,10 @@ class Generation(_Model):
     """How replies are sampled and where they end."""
 
     temperature: float = Field(0.7, ge=0, le=2, description="0 always takes the likeliest word.")
-    top_p: float = Field(
-        0.95, gt=0, le=1, description="Keep the likeliest words that add up to this probability."
-    )
-    min_p: float = Field(
-        0.08, ge=0, le=1, description="Drop words less likely than this share of the likeliest."
-    )
+    top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest words that add up to this probability.")
+    min_p: float = Field(0.08, ge=0, le=1, description="Drop words less likely than this share of the likeliest.")
     top_k: int = Field(0, ge=0, description="Keep only this many words; 0 keeps all.")
-    repetition_penalty: float = Field(
-        1.1, ge=1, le=2, description="Above 1, words already said become less likely."
-    )
+    repetition_penalty: float = Field(1.1, ge=1, le=2, description="Above 1, words already said become less likely.")
     max_tokens: int = Field(64, ge=1, le=1024, description="Longest reply, in tokens.")
     max_sentences: int = Field(3, ge=1, le=50, description="Longest reply, in sentences.")
     narration: Literal["keep", "strip"] = Field("strip", description="What happens to *stage directions*.")
@@ -155,12 +143,8 @@ class Generation(_Model):
 class Memory(_Model):
     """How much of the conversation stays in the prompt; the journal keeps all of it."""
 
-    window_tokens: int = Field(
-        1200, ge=128, le=131072, description="Conversation kept word for word, in tokens."
-    )
-    digest_tokens: int = Field(
-        160, ge=0, le=4096, description="Room for the digest of what is older, in tokens."
-    )
+    window_tokens: int = Field(1200, ge=128, le=131072, description="Conversation kept word for word, in tokens.")
+    digest_tokens: int = Field(160, ge=0, le=4096, description="Room for the digest of what is older, in tokens.")
 
 
 class Persona(_Model):
@@ -173,15 +157,11 @@ class Persona(_Model):
     extends: Extends = Field(
         (), description="Personas that this one builds on: lists append, maps merge, others replace."
     )
-    abstract: bool = Field(
-        False, description="Only there to be extended; never an NPC itself. Not inherited."
-    )
+    abstract: bool = Field(False, description="Only there to be extended; never an NPC itself. Not inherited.")
     background: str = Field("", description="What happened to it. Written to it: 'You have ...'.")
     personality: tuple[Text, ...] = Field((), description="Traits, a word or two each.")
     speech_style: str = Field("", description="How it talks, as orders: 'Use short sentences.'")
-    examples: tuple[Example, ...] = Field(
-        (), description="Lines and answers; the first to go when room is short."
-    )
+    examples: tuple[Example, ...] = Field((), description="Lines and answers; the first to go when room is short.")
     goals: tuple[Text, ...] = Field((), description="What it wants; each follows 'you want to'.")
     knowledge: tuple[Knowledge, ...] = Field((), description="What it knows.")
     relationships: Mapping[str, Relationship] = Field(
@@ -201,9 +181,7 @@ class WorldFile(_Model):
 
     name: Text = Field(description="The world's name.")
     setting: str = Field("", description="Where and when this is, told to everyone.")
-    rules: tuple[Text, ...] = Field(
-        (), description="Rules of speech, as orders: 'Answer in one to three sentences.'"
-    )
+    rules: tuple[Text, ...] = Field((), description="Rules of speech, as orders: 'Answer in one to three sentences.'")
     lore: tuple[Lore, ...] = Field((), description="What everyone knows.")
     personas: tuple[Text, ...] | None = Field(
         None, description="Ids of the personas that live here; by default every file beside this one."

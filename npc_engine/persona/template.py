@@ -70,13 +70,9 @@ def _check_expression(mark: Mark, key: str, source: str, declared: Collection[st
     while isinstance(value, nodes.Filter) and value.name in FILTERS and not value.args and not value.kwargs:
         value = value.node
     if isinstance(value, nodes.Filter):
-        yield Problem.at(
-            mark, key, f"the filter {value.name!r} is not supported", nearest(value.name, FILTERS)
-        )
+        yield Problem.at(mark, key, f"the filter {value.name!r} is not supported", nearest(value.name, FILTERS))
     elif not isinstance(value, nodes.Name):
-        yield Problem.at(
-            mark, key, f"{source!r} is more than a variable", "only {{variable}}, or {{variable | title}}"
-        )
+        yield Problem.at(mark, key, f"{source!r} is more than a variable", "only {{variable}}, or {{variable | title}}")
     elif value.name not in declared:
         yield Problem.at(mark, key, f"unknown variable {value.name!r}", nearest(value.name, declared))
 

@@ -36,11 +36,10 @@ def validate(node: Node, model: type[M], *, complete: bool = True) -> tuple[M | 
     try:
         return model.model_validate(node.plain()), []
     except ValidationError as error:
-        problems = [_problem(node, model, details) for details in error.errors(include_url=False)]
-        kept = [
-            p for p, d in zip(problems, error.errors(), strict=True) if complete or d["type"] != "missing"
-        ]
-        return None, kept
+        details = error.errors(include_url=False)
+        # What is missing at the top may stand in the parent that could not be read.
+        known = [d for d in details if complete or d["type"] != "missing" or len(d["loc"]) > 1]
+        return None, [_problem(node, model, d) for d in known]
 
 
 def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Problem:
@@ -51,9 +50,7 @@ def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Probl
         return Problem.at(value_mark, key, "is missing", f"add '{loc[-1]}: ...'")
     if kind == "extra_forbidden":
         holder = _model_at(model, loc[:-1])
-        return Problem.at(
-            key_mark, key, "unknown key", nearest(str(loc[-1]), holder.model_fields if holder else ())
-        )
+        return Problem.at(key_mark, key, "unknown key", nearest(str(loc[-1]), holder.model_fields if holder else ()))
     found, context = details["input"], details.get("ctx", {})
     if found is None:
         wanted = _EXPECTED.get(kind, ("a value", ""))[0]
