@@ -1,0 +1,178 @@
+"""The engine: schedule, run, deliver. Sans-I/O, no threads, no sockets, no clock but for timings.
+
+Not thread-safe: one thread calls everything here.
+"""
+
+import logging
+import time
+from typing import NamedTuple
+
+import torch
+
+from npc_engine.inference.kv.blocks import BlockTree
+from npc_engine.inference.kv.slots import Slots
+from npc_engine.inference.model.batch import Span, make_batch
+from npc_engine.inference.model.runner import Runner
+from npc_engine.inference.request import FinishReason, Output, Request
+from npc_engine.inference.sampling import choose
+from npc_engine.inference.scheduler import Scheduler, Work
+from npc_engine.inference.sequence import Sequence
+from npc_engine.inference.tokenizer import Tokenizer
+
+_log = logging.getLogger(__name__)
+
+
+class CacheState(NamedTuple):
+    """How much of a prompt has its attention state kept: tokens, bytes, and in which tier."""
+
+    tokens: int
+    nbytes: int
+    tier: str
+
+
+class Engine:
+    """Continues token sequences, many at a time, and keeps their attention state between requests."""
+
+    def __init__(self, runner: Runner, tokenizer: Tokenizer, slots: Slots, blocks: BlockTree) -> None:
+        self._runner, self._tokenizer = runner, tokenizer
+        self._slots, self._blocks = slots, blocks
+        self._scheduler = Scheduler()
+        self._sequences: dict[str, Sequence] = {}
+        self._ended: list[Output] = []
+
+    @property
+    def max_context(self) -> int:
+        """Tokens that one sequence can hold, prompt and reply together."""
+        return self._slots.max_capacity
+
+    @property
+    def has_work(self) -> bool:
+        """Whether ``step`` has something to do."""
+        return bool(self._sequences or self._ended)
+
+    def submit(self, request: Request) -> None:
+        """Queue a request. Its id must be new, its prompt not empty, and prompt and reply fit ``max_context``."""
+        assert request.id not in self._sequences
+        assert request.prompt
+        assert len(request.prompt) + request.sampling.max_tokens <= self.max_context
+        sequence = Sequence(request, self._tokenizer.detokenizer())
+        self._sequences[request.id] = sequence
+        self._scheduler.add(sequence)
+
+    def cancel(self, request_id: str) -> None:
+        """End a request now; its last output comes with the next step. An id that has just ended is ignored."""
+        sequence = self._sequences.get(request_id)
+        if sequence is not None:
+            self._end(sequence, FinishReason.CANCELLED)
+
+    def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
+        """What is kept of ``prompt``'s attention state."""
+        length = self._blocks.match(prompt, len(prompt)).length
+        per_token = self._runner.spec.kv_bytes_per_token(self._runner.dtype)
+        return CacheState(length, length * per_token, "ram" if length else "none")
+
+    @torch.inference_mode()
+    def step(self) -> list[Output]:
+        """One forward pass over as much work as fits. Returns what it added to each request.
+
+        A failing forward ends the requests that were running, with finish ``error``, and leaves the engine usable.
+        """
+        self._expire()
+        self._admit()
+        work = self._scheduler.plan()
+        outputs: list[Output] = []
+        if work:
+            try:
+                outputs = self._run(work)
+            except Exception as error:  # whatever a kernel raises must not end the other requests' world
+                _log.exception("a step failed; its requests end")
+                for sequence in list(self._scheduler.running):
+                    self._end(sequence, FinishReason.ERROR, error=repr(error), keep=False)
+        ended, self._ended = self._ended, []
+        return outputs + ended
+
+    def check_integrity(self) -> None:
+        """Assert what must hold between steps."""
+        running = self._scheduler.running
+        assert self._slots.used == len(running)
+        assert len(self._sequences) == len(running) + len(self._scheduler.waiting)
+        self._blocks.check_integrity()
+
+    def _run(self, work: list[Work]) -> list[Output]:
+        spans, token_ids = [], []
+        slot_of = {id(s): slot for slot, s in enumerate(self._scheduler.running)}
+        for sequence, length in work:
+            start, end = sequence.computed, sequence.computed + length
+            samples = end == len(sequence.tokens) and sequence.request.sampling.max_tokens > 0
+            spans.append(Span(slot_of[id(sequence)], start, length, samples))
+            token_ids.extend(sequence.tokens[start:end])
+        self._slots.reserve(self._slots.used, max(span.end for span in spans))
+        runner = self._runner
+        batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
+        logits = runner.forward(batch, self._slots)
+        sampling = [s for (s, _), span in zip(work, spans, strict=True) if span.sample]
+        chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
+        return self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
+
+    def _deliver(self, work: list[Work], chosen: dict[int, int]) -> list[Output]:
+        # All progress is noted before anyone leaves: leaving moves another sequence's state to the free slot.
+        for sequence, length in work:
+            was_prompt = not sequence.decoding
+            sequence.computed += length
+            if was_prompt:
+                self._save(sequence, tail=False)
+        outputs = []
+        for sequence, _ in work:
+            if id(sequence) in chosen:
+                outputs.append(sequence.take(chosen[id(sequence)]))
+            elif sequence.remaining == 0:
+                outputs.append(sequence.end(FinishReason.LENGTH))
+            if sequence.finish is not None:
+                self._retire(sequence)
+        return outputs
+
+    def _admit(self) -> None:
+        while (sequence := self._scheduler.next_waiting()) is not None:
+            if not self._slots.can_take():
+                victim = self._scheduler.to_park(sequence)
+                if victim is None:
+                    return
+                self._release(victim, keep=True)
+                self._scheduler.add(victim)
+            started = time.monotonic()
+            self._scheduler.waiting.remove(sequence)
+            slot = self._slots.take()
+            self._scheduler.running.append(sequence)
+            match = self._blocks.match(sequence.tokens, len(sequence.tokens) - 1)
+            self._slots.reserve(self._slots.used, max(match.length, 1))
+            self._blocks.load(match, self._slots, slot)
+            sequence.admitted(match.length, time.monotonic() - started)
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for sequence in list(self._sequences.values()):
+            deadline = sequence.request.deadline
+            if deadline is not None and now > deadline and sequence.sampled == 0:
+                self._end(sequence, FinishReason.DEADLINE)
+
+    def _end(self, sequence: Sequence, finish: FinishReason, *, error: str = "", keep: bool = True) -> None:
+        self._ended.append(sequence.end(finish, error=error))
+        self._retire(sequence, keep=keep)
+
+    def _retire(self, sequence: Sequence, *, keep: bool = True) -> None:
+        del self._sequences[sequence.request.id]
+        self._release(sequence, keep=keep)
+
+    def _release(self, sequence: Sequence, *, keep: bool) -> None:
+        """Take a sequence out of queue or slot; ``keep`` writes its state through to blocks first."""
+        running = sequence in self._scheduler.running
+        if running and keep:
+            self._save(sequence, tail=True)
+        slot = self._scheduler.remove(sequence)
+        if slot is not None:
+            moved = self._scheduler.running[slot] if slot < len(self._scheduler.running) else None
+            self._slots.release(slot, moved.computed if moved else 0)
+
+    def _save(self, sequence: Sequence, *, tail: bool) -> None:
+        slot = self._scheduler.running.index(sequence)
+        self._blocks.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)

@@ -1,0 +1,94 @@
+"""Hot attention state: one contiguous stretch of K and V per running request.
+
+The running batch sits in slots ``0 .. used``, so that attention works on views and nothing is gathered. A slot that
+becomes free is filled with the last one.
+"""
+
+import torch
+
+MIN_SLOTS, MIN_CAPACITY = 4, 512
+
+
+class Slots:
+    """K and V, each ``[layers, slots, kv_heads, capacity, head_dim]``, grown in powers of two up to the limits.
+
+    ``keys`` and ``values`` are replaced when the store grows: take views anew for every step.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        max_slots: int,
+        max_capacity: int,
+    ) -> None:
+        self.max_slots = max_slots
+        self.max_capacity = max_capacity
+        self.used = 0
+        self._shape = (layers, kv_heads, head_dim)
+        self._options: dict[str, torch.dtype | torch.device] = {"dtype": dtype, "device": device}
+        slots, capacity = min(MIN_SLOTS, max_slots), min(MIN_CAPACITY, max_capacity)
+        self.keys = self._empty(slots, capacity)
+        self.values = self._empty(slots, capacity)
+
+    @property
+    def slots(self) -> int:
+        """Slots that have memory now."""
+        return self.keys.shape[1]
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit into each slot now."""
+        return self.keys.shape[3]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes reserved on the device, touched or not."""
+        return self.keys.nbytes + self.values.nbytes
+
+    def can_take(self) -> bool:
+        """Whether ``take`` will find a free slot."""
+        return self.used < self.max_slots
+
+    def take(self) -> int:
+        """A free slot: always ``used``, so that the slots in use stay neighbours."""
+        assert self.can_take()
+        self.used += 1
+        self.reserve(self.used, 1)
+        return self.used - 1
+
+    def reserve(self, slots: int, capacity: int) -> None:
+        """Make room for ``slots`` slots of ``capacity`` tokens, keeping what is stored."""
+        assert slots <= self.max_slots
+        assert capacity <= self.max_capacity
+        if slots <= self.slots and capacity <= self.capacity:
+            return
+        new_slots, new_capacity = self.slots, self.capacity
+        while new_slots < slots:
+            new_slots = min(2 * new_slots, self.max_slots)
+        while new_capacity < capacity:
+            new_capacity = min(2 * new_capacity, self.max_capacity)
+        self.keys = self._moved(self.keys, new_slots, new_capacity)
+        self.values = self._moved(self.values, new_slots, new_capacity)
+
+    def release(self, slot: int, last_length: int) -> None:
+        """Free ``slot``; the last slot in use, of which ``last_length`` tokens matter, moves into its place."""
+        assert 0 <= slot < self.used
+        self.used -= 1
+        if slot != self.used:
+            for store in (self.keys, self.values):
+                store[:, slot, :, :last_length].copy_(store[:, self.used, :, :last_length])
+
+    def _empty(self, slots: int, capacity: int) -> torch.Tensor:
+        layers, kv_heads, head_dim = self._shape
+        return torch.empty(layers, slots, kv_heads, capacity, head_dim, **self._options)  # type: ignore[call-overload, no-any-return]
+
+    def _moved(self, old: torch.Tensor, slots: int, capacity: int) -> torch.Tensor:
+        new = self._empty(slots, capacity)
+        kept, tokens = min(self.used, old.shape[1]), old.shape[3]
+        new[:, :kept, :, :tokens].copy_(old[:, :kept])
+        return new

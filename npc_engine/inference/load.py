@@ -1,0 +1,98 @@
+"""From a model folder to an engine that is ready to step."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from npc_engine.errors import OperatorError
+from npc_engine.inference.engine import Engine
+from npc_engine.inference.kv.blocks import BlockTree
+from npc_engine.inference.kv.pool import BlockPool
+from npc_engine.inference.kv.slots import Slots
+from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
+from npc_engine.inference.model.runner import Runner
+from npc_engine.inference.model.spec import ModelSpec, read_spec
+from npc_engine.inference.model.weights import ResidentWeights
+from npc_engine.inference.probe import Choice, probe
+from npc_engine.inference.tokenizer import Tokenizer
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """``dtype`` and ``device`` None: what the probe finds best. ``ram_budget`` in bytes of kept attention state."""
+
+    dtype: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    max_batch: int = 32
+    max_context: int = 4096
+    ram_budget: int = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """An engine with what it was made of."""
+
+    engine: Engine
+    tokenizer: Tokenizer
+    spec: ModelSpec
+    choice: Choice
+
+
+def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEngine:
+    """Load the model in ``folder``. Raises OperatorError when it can't be read or can't run here."""
+    options = options or EngineOptions()
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    spec = read_spec(folder)
+    tokenizer = Tokenizer(folder)
+    device = torch.device(options.device) if options.device else None
+    choice = probe(spec, dtype=_dtype(options.dtype), device=device)
+    max_context = min(options.max_context, spec.max_positions)
+    runner = _runner(spec, choice, max_context)
+    slots = Slots(
+        layers=spec.layers,
+        kv_heads=spec.kv_heads,
+        head_dim=spec.head_dim,
+        dtype=choice.dtype,
+        device=choice.device,
+        max_slots=options.max_batch,
+        max_capacity=max_context,
+    )
+    pool = BlockPool(
+        layers=spec.layers,
+        kv_heads=spec.kv_heads,
+        head_dim=spec.head_dim,
+        dtype=choice.dtype,
+        budget=options.ram_budget,
+        pin=choice.device.type == "cuda",
+    )
+    return LoadedEngine(Engine(runner, tokenizer, slots, BlockTree(pool)), tokenizer, spec, choice)
+
+
+def _runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
+    if is_llama_shaped(spec):
+        weights = ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear)
+        return LlamaRunner(
+            spec,
+            weights,
+            dtype=choice.dtype,
+            device=choice.device,
+            attention=choice.attention_kernel,
+            max_positions=max_context,
+        )
+    # transformers takes seconds to import, and the fused path does not need it.
+    from npc_engine.inference.model.library import LibraryRunner
+
+    return LibraryRunner(spec, dtype=choice.dtype, device=choice.device, attention=choice.attention_kernel)
+
+
+def _dtype(name: str | None) -> torch.dtype | None:
+    if name is None or name == "auto":
+        return None
+    if name not in _DTYPES:
+        raise OperatorError(f"There is no dtype {name!r}.", remedy=f"Use auto or one of {', '.join(_DTYPES)}.")
+    return _DTYPES[name]

@@ -1,0 +1,133 @@
+"""What this machine computes fastest, found by measuring for a fraction of a second.
+
+CPUs differ too much for a table: bfloat16 is emulated on some and twice as fast on others, the library's flash
+attention wins where there is AMX and loses where there is not. So every variant runs at the model's own sizes, and the
+fastest is taken.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from npc_engine.inference.model.kernels import (
+    ATTENTION_KERNELS,
+    LINEAR_KERNELS,
+    AttentionKernel,
+    MakeLinear,
+    PackedLinear,
+)
+from npc_engine.inference.model.spec import ModelSpec
+
+_ROWS, _KEYS, _SLOTS = 8, 512, 8
+_MICROSECONDS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen, and the timings (microseconds per call, by variant) that say why."""
+
+    device: torch.device
+    dtype: torch.dtype
+    linear: str
+    attention: str
+    linear_us: dict[str, float]
+    attention_us: dict[str, float]
+
+    @property
+    def make_linear(self) -> MakeLinear:
+        return LINEAR_KERNELS[self.linear]
+
+    @property
+    def attention_kernel(self) -> AttentionKernel:
+        return ATTENTION_KERNELS[self.attention]
+
+    def explain(self) -> str:
+        """One line for a log."""
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"{self.device} · {dtype} · {self.linear} linear · {self.attention} attention"
+
+
+def best_device() -> torch.device:
+    """CUDA if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@torch.inference_mode()
+def probe(spec: ModelSpec, *, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Choice:
+    """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``.
+
+    Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    """
+    device = device or best_device()
+    if device.type == "cuda":
+        half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return Choice(device, dtype or half, "plain", "sdpa", {}, {})
+    dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
+    linear_us = {(d, name): us for d in dtypes for name, us in _time_linears(spec, d).items()}
+    chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
+    attention_us = _time_attention(spec, chosen_dtype)
+    return Choice(
+        device,
+        chosen_dtype,
+        linear,
+        min(attention_us, key=lambda name: attention_us[name]),
+        {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()},
+        attention_us,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Roofline:
+    """What the machine reaches at best: bytes and floating-point operations per second."""
+
+    bytes_per_second: float
+    flops_per_second: float
+
+
+@torch.inference_mode()
+def roofline(dtype: torch.dtype, device: torch.device) -> Roofline:
+    """Measure reading speed (a 512 MB tensor summed) and product speed (1024 x 1024 x 1024)."""
+    data = torch.ones(128 << 20, dtype=torch.float32, device=device)
+    reading = _microseconds(lambda: data.sum(), calls=2)
+    a = torch.randn(1024, 1024, device=device).to(dtype)
+    product = _microseconds(lambda: a @ a, calls=5)
+    return Roofline(data.nbytes / reading * _MICROSECONDS, 2 * 1024**3 / product * _MICROSECONDS)
+
+
+def _time_linears(spec: ModelSpec, dtype: torch.dtype) -> dict[str, float]:
+    outputs = 4 * spec.hidden
+    # Several matrices in turn, so that what is timed is reading them from memory, as a forward pass does.
+    matrices = [torch.randn(outputs, spec.hidden).to(dtype) for _ in range(8)]
+    x = torch.randn(_ROWS, spec.hidden).to(dtype)
+    timings = {}
+    for name, make in LINEAR_KERNELS.items():
+        if make is PackedLinear and not PackedLinear.available(dtype):
+            continue
+        linears = [make(matrix, None) for matrix in matrices]
+        timings[name] = _microseconds(lambda linears=linears: [linear(x) for linear in linears]) / len(linears)  # type: ignore[misc]
+    return timings
+
+
+def _time_attention(spec: ModelSpec, dtype: torch.dtype) -> dict[str, float]:
+    store = torch.randn(2, _SLOTS, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
+    query = torch.randn(_SLOTS, spec.kv_heads, spec.group, spec.head_dim).to(dtype)
+    return {
+        name: _microseconds(lambda kernel=kernel: kernel(query, store[0], store[1], None, 1.0))  # type: ignore[misc]
+        for name, kernel in ATTENTION_KERNELS.items()
+    }
+
+
+def _microseconds(run: Callable[[], object], calls: int = 8, rounds: int = 3) -> float:
+    """The best mean of a few rounds: other processes only ever add time."""
+    run()
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for _ in range(calls):
+            run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        best = min(best, (time.perf_counter() - started) / calls)
+    return best * _MICROSECONDS

@@ -1,0 +1,86 @@
+"""Who runs in the next step, and with how many tokens. Policy only: no tensors.
+
+Each sequence has ``computed`` tokens that chase ``len(tokens)``. Decodes go first, one token each; what is left of the
+step's token budget prefills, in chunks, so that a long prompt never stalls a running reply.
+"""
+
+from typing import NamedTuple
+
+from npc_engine.inference.kv.blocks import common_length
+from npc_engine.inference.request import Priority
+from npc_engine.inference.sequence import Sequence
+
+BUSY_PREFILL = 128
+"""Prompt tokens per step while somebody's reply is running: on two cores some 40 ms, a pause nobody hears."""
+
+FREE_PREFILL = 512
+"""Prompt tokens per step when nobody waits for a next token: larger products, fewer steps."""
+
+WORTH_WAITING = 32
+"""A shared beginning of at least this many tokens is computed once: the second request waits for the first."""
+
+
+class Work(NamedTuple):
+    """Run the next ``length`` tokens of ``sequence``."""
+
+    sequence: Sequence
+    length: int
+
+
+class Scheduler:
+    """``running[slot]`` is the sequence in that slot; ``waiting`` is ordered by rank."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Sequence] = []
+        self.running: list[Sequence] = []
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a new or parked sequence behind everything that ranks before it."""
+        self.waiting.append(sequence)
+        self.waiting.sort(key=lambda s: s.rank)
+
+    def remove(self, sequence: Sequence) -> int | None:
+        """Forget a sequence. Its slot if it was running; the last sequence takes that slot over."""
+        if sequence in self.waiting:
+            self.waiting.remove(sequence)
+            return None
+        slot = self.running.index(sequence)
+        last = self.running.pop()
+        if last is not sequence:
+            self.running[slot] = last
+        return slot
+
+    def next_waiting(self) -> Sequence | None:
+        """The first in the queue that no running prefill is about to spare some work."""
+        return next((s for s in self.waiting if not self._should_wait(s)), None)
+
+    def to_park(self, candidate: Sequence) -> Sequence | None:
+        """Whom to take the slot from for ``candidate`` when all are taken: the last in rank, of a lower priority."""
+        worst = max(self.running, key=lambda s: s.rank, default=None)
+        if worst is None or worst.request.priority <= candidate.request.priority:
+            return None
+        return worst
+
+    def plan(self) -> list[Work]:
+        """The next step's work, in slot order."""
+        decodes = [s for s in self.running if s.decoding]
+        chosen = {id(s): 1 for s in decodes}
+        players_wait = any(s.request.priority < Priority.IDLE for s in decodes)
+        budget = BUSY_PREFILL if players_wait else FREE_PREFILL
+        for sequence in sorted((s for s in self.running if not s.decoding), key=lambda s: s.rank):
+            if budget <= 0:
+                break
+            length = min(sequence.remaining, budget)
+            chosen[id(sequence)] = length
+            budget -= length
+        return [Work(s, chosen[id(s)]) for s in self.running if id(s) in chosen]
+
+    def _should_wait(self, candidate: Sequence) -> bool:
+        prompt = candidate.request.prompt
+        for runner in self.running:
+            if runner.decoding or runner.remaining <= WORTH_WAITING:
+                continue
+            shared = common_length(runner.tokens, prompt)
+            if min(shared, len(runner.tokens)) - runner.computed >= WORTH_WAITING:
+                return True
+        return False

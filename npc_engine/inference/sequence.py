@@ -1,0 +1,84 @@
+"""A request on its way through the engine."""
+
+import time
+
+from npc_engine.inference.request import FinishReason, Output, Request, Timings, Usage
+from npc_engine.inference.sampling import Chooser
+from npc_engine.inference.tokenizer import Detokenizer, StopFinder
+
+
+class Sequence:
+    """``computed`` tokens of ``tokens`` have their KV in the slot; the scheduler lets it chase their number.
+
+    Whoever holds a slot is running; a parked sequence has none and keeps everything else.
+    """
+
+    def __init__(self, request: Request, detokenizer: Detokenizer) -> None:
+        self.request = request
+        self.tokens = list(request.prompt)
+        self.computed = 0
+        self.chooser = Chooser(request.sampling, request.prompt)
+        self.finish: FinishReason | None = None
+        self._detokenizer = detokenizer
+        self._stops = StopFinder(request.sampling.stop)
+        self._cached = 0
+        self._admitted = self._restored = self._first = 0.0
+
+    @property
+    def remaining(self) -> int:
+        """Tokens whose KV is still to be computed; 1 while decoding."""
+        return len(self.tokens) - self.computed
+
+    @property
+    def decoding(self) -> bool:
+        """Whether the prompt is done and the next step adds one sampled token."""
+        return self.computed >= len(self.request.prompt) and self.remaining == 1
+
+    @property
+    def sampled(self) -> int:
+        """Tokens generated so far."""
+        return len(self.tokens) - len(self.request.prompt)
+
+    @property
+    def rank(self) -> tuple[int, float, float]:
+        """Order of service: priority, then deadline, then arrival."""
+        request = self.request
+        return request.priority, request.deadline or float("inf"), request.arrival
+
+    def admitted(self, cached: int, restored: float) -> None:
+        """Note that a slot was given, ``cached`` tokens of it filled from blocks in ``restored`` seconds."""
+        self.computed = cached
+        if not self._admitted:
+            self._admitted, self._cached = time.monotonic(), min(cached, len(self.request.prompt))
+        self._restored += restored
+
+    def take(self, token_id: int) -> Output:
+        """Append a sampled token. The output to deliver; its text is empty while all of it is held back."""
+        sampling = self.request.sampling
+        self._first = self._first or time.monotonic()
+        if token_id in sampling.stop_ids and not sampling.ignore_stop_ids:
+            return self.end(FinishReason.STOP)
+        self.tokens.append(token_id)
+        text, stopped = self._stops.feed(self._detokenizer.feed(token_id))
+        if stopped:
+            return self.end(FinishReason.STOP, (token_id,), text)
+        if self.sampled >= sampling.max_tokens:
+            return self.end(FinishReason.LENGTH, (token_id,), text)
+        return Output(self.request.id, (token_id,), text)
+
+    def end(self, finish: FinishReason, token_ids: tuple[int, ...] = (), text: str = "", error: str = "") -> Output:
+        """The last output. Text still held back for a stop string comes out, unless one was found."""
+        self.finish = finish
+        if finish is not FinishReason.STOP or not token_ids:
+            text += self._stops.flush()
+        now, arrival = time.monotonic(), self.request.arrival
+        admitted, first = self._admitted or now, self._first or now
+        timings = Timings(
+            queue=admitted - self._restored - arrival,
+            restore=self._restored,
+            prefill=first - admitted,
+            first_token=first - arrival,
+            total=now - arrival,
+        )
+        usage = Usage(len(self.request.prompt), self._cached, self.sampled)
+        return Output(self.request.id, token_ids, text, finish, usage, timings, error)

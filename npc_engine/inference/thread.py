@@ -1,0 +1,156 @@
+"""The engine's thread: it alone owns model and device memory. The event loop and it exchange messages, nothing else."""
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
+from npc_engine.inference.engine import CacheState, Engine
+from npc_engine.inference.request import Output, Request
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+MAX_OPEN = 1024
+"""Requests that may wait at once. Beyond it a newcomer would wait for minutes: better to say so."""
+
+
+class EngineThread:
+    """Runs ``Engine.step`` for as long as there is work. A ``Generator`` for any number of event loops.
+
+    Call ``start`` before and ``stop`` after use, or use it as a context manager.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._commands: deque[Callable[[], None]] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._listeners: dict[str, Callable[[Output], None]] = {}
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._numbers = itertools.count()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the step it is in. Requests that are open end with it."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def __enter__(self) -> "EngineThread":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def generate(self, request: Request) -> AsyncIterator[Output]:
+        """See Generator. Raises LimitExceeded for a prompt that does not fit, Overloaded when too many wait."""
+        self._check(request)
+        loop = asyncio.get_running_loop()
+        outputs: asyncio.Queue[Output] = asyncio.Queue()
+
+        def deliver(output: Output) -> None:
+            loop.call_soon_threadsafe(outputs.put_nowait, output)
+
+        self._post(lambda: self._submit(request, deliver))
+        finished = False
+        try:
+            while not finished:
+                output = await outputs.get()
+                finished = output.finish is not None
+                yield output
+        finally:
+            if not finished:
+                self._post(lambda: self._engine.cancel(request.id))
+
+    async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
+        """What is kept of ``prompt``'s attention state."""
+        return await self.ask(lambda engine: engine.cache_state(prompt))
+
+    async def ask(self, question: Callable[[Engine], _T]) -> _T:
+        """Run ``question`` on the engine's thread between two steps and return its answer."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[_T] = loop.create_future()
+
+        def settle(method: Callable[[_T], None] | Callable[[BaseException], None], value: object) -> None:
+            if not answer.done():
+                method(value)  # type: ignore[arg-type]
+
+        def run() -> None:
+            try:
+                value = question(self._engine)
+            except Exception as error:
+                loop.call_soon_threadsafe(settle, answer.set_exception, error)
+            else:
+                loop.call_soon_threadsafe(settle, answer.set_result, value)
+
+        self._post(run)
+        return await answer
+
+    def new_id(self) -> str:
+        """A request id that no other request of this engine has."""
+        return f"r{next(self._numbers)}"
+
+    def _check(self, request: Request) -> None:
+        if self._stopping:
+            raise NpcEngineError("The engine is shutting down.", remedy="Connect again when it is back.")
+        most = self._engine.max_context - request.sampling.max_tokens
+        if not 0 < len(request.prompt) <= most:
+            raise LimitExceeded(
+                f"A prompt of {len(request.prompt)} tokens does not fit: with {request.sampling.max_tokens} tokens of "
+                f"reply there is room for {most}.",
+                remedy="Send less text, or start the server with a larger max_context.",
+            )
+        if len(self._listeners) >= MAX_OPEN:
+            raise Overloaded(
+                f"{MAX_OPEN} requests are waiting already.", remedy="Ask again later.", retry_after_ms=2000
+            )
+
+    def _post(self, command: Callable[[], None]) -> None:
+        with self._wake:
+            self._commands.append(command)
+            self._wake.notify()
+
+    def _submit(self, request: Request, deliver: Callable[[Output], None]) -> None:
+        self._listeners[request.id] = deliver
+        self._engine.submit(request)
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            self._obey()
+            if not self._engine.has_work:
+                self._engine.check_integrity()
+                with self._wake:
+                    self._wake.wait_for(lambda: bool(self._commands) or self._stopping)
+                continue
+            for output in self._engine.step():
+                self._deliver(output)
+
+    def _obey(self) -> None:
+        while self._commands:
+            try:
+                self._commands.popleft()()
+            except Exception:
+                _log.exception("a command to the engine failed")
+
+    def _deliver(self, output: Output) -> None:
+        deliver = self._listeners[output.request_id]
+        if output.finish is not None:
+            del self._listeners[output.request_id]
+        try:
+            deliver(output)
+        except RuntimeError:
+            # That event loop has closed. Nobody listens any more.
+            self._engine.cancel(output.request_id)
+            self._listeners.setdefault(output.request_id, lambda _: None)
+            if output.finish is not None:
+                del self._listeners[output.request_id]

@@ -1,0 +1,103 @@
+"""Text to token ids and back.
+
+Two encoders over one vocabulary: ``markup`` for the engine's own text, in which the chat template's control tokens are
+meant, and ``text`` for what players and designers write, in which they are ordinary characters and always stay so.
+"""
+
+import json
+from pathlib import Path
+
+from tokenizers import Tokenizer as _Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from npc_engine.errors import OperatorError
+
+
+class Tokenizer:
+    """The tokenizer of a model folder. Safe to use from several threads for encoding."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "tokenizer.json"
+        try:
+            self._markup = _Tokenizer.from_file(str(path))
+            self._text = _Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise OperatorError(
+                f"{path} can't be read: {error}.",
+                remedy="Delete the model's folder so that it is fetched anew.",
+            ) from error
+        self._text.encode_special_tokens = True
+        added = json.loads(path.read_text(encoding="utf-8")).get("added_tokens", [])
+        self._control = {entry["content"]: entry["id"] for entry in added}
+        self.control_tokens = tuple(self._control)
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids there are, control tokens included."""
+        return int(self._markup.get_vocab_size())
+
+    def encode_markup(self, text: str) -> list[int]:
+        """Ids of template text; control tokens in it are control tokens. Adds nothing at either end."""
+        return list(self._markup.encode(text, add_special_tokens=False).ids)
+
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of someone's words. No control token ever comes out, whatever they wrote."""
+        ids = list(self._text.encode(text, add_special_tokens=False).ids)
+        forbidden = set(self._control.values())
+        if forbidden.isdisjoint(ids):
+            return ids
+        # Tokens that a model adds without calling them special are still matched: break their spelling.
+        for content in self._control:
+            text = text.replace(content, content[0] + "\u200b" + content[1:])
+        ids = list(self._text.encode(text, add_special_tokens=False).ids)
+        return [i for i in ids if i not in forbidden]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of ids, control tokens included as they are spelt."""
+        return str(self._markup.decode(ids, skip_special_tokens=False))
+
+    def detokenizer(self) -> "Detokenizer":
+        """A fresh incremental decoder."""
+        return Detokenizer(self._markup)
+
+
+class Detokenizer:
+    """Turns ids into text one by one; bytes of a half-finished character wait for the rest."""
+
+    def __init__(self, tokenizer: _Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=False)
+
+    def feed(self, token_id: int) -> str:
+        """The text that ``token_id`` completes, often all of its own."""
+        return self._stream.step(self._tokenizer, token_id) or ""
+
+
+class StopFinder:
+    """Finds the first of some stop strings in a stream of text, and holds back what could become one."""
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self._stops = tuple(stop for stop in stops if stop)
+        self._held = ""
+
+    def feed(self, text: str) -> tuple[str, bool]:
+        """Text that is safe to pass on, and whether a stop string was reached (it and the rest are swallowed)."""
+        if not self._stops:
+            return text, False
+        self._held += text
+        places = [at for at in (self._held.find(stop) for stop in self._stops) if at >= 0]
+        if places:
+            return self._held[: min(places)], True
+        keep = max(_overlap(self._held, stop) for stop in self._stops)
+        ready, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        return ready, False
+
+    def flush(self) -> str:
+        """What was held back, at the end of the stream."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of ``text`` that is a beginning of ``stop``."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,0 +1,199 @@
+"""Claims about the engine, against the library's own generation and a tiny random model in float32."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from npc_engine.inference.engine import Engine
+from npc_engine.inference.load import EngineOptions, LoadedEngine, load_engine
+from npc_engine.inference.request import FinishReason, Output, Priority, Request, Sampling
+from tests.tiny import configs, make_tiny
+
+FP32 = EngineOptions(dtype="float32", device="cpu", max_batch=8, max_context=512)
+PROMPTS = [tuple(5 + (7 * i + j * j) % 300 for j in range(3 + 29 * i)) for i in range(6)]
+
+
+@pytest.fixture(scope="module", params=list(configs()))
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("tiny"), request.param)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def loaded(tiny: Path) -> LoadedEngine:
+    return load_engine(tiny, FP32)
+
+
+def drain(engine: Engine) -> dict[str, list[Output]]:
+    outputs: dict[str, list[Output]] = {}
+    while engine.has_work:
+        for output in engine.step():
+            outputs.setdefault(output.request_id, []).append(output)
+        engine.check_integrity()
+    return outputs
+
+
+def generate(engine: Engine, *requests: Request) -> dict[str, tuple[int, ...]]:
+    for request in requests:
+        engine.submit(request)
+    return {name: tuple(i for o in parts for i in o.token_ids) for name, parts in drain(engine).items()}
+
+
+def greedy(name: str, prompt: tuple[int, ...], tokens: int = 12) -> Request:
+    return Request(name, prompt, Sampling(max_tokens=tokens))
+
+
+def reference(folder: Path, prompt: tuple[int, ...], tokens: int = 12) -> tuple[int, ...]:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = torch.tensor([prompt])
+    out = model.generate(ids, max_new_tokens=tokens, do_sample=False, eos_token_id=None, pad_token_id=0)
+    return tuple(out[0, len(prompt) :].tolist())
+
+
+def test_greedy_equals_the_library_for_every_family_alone_and_in_a_batch(family: Path) -> None:
+    expected = [reference(family, prompt) for prompt in PROMPTS]
+    engine = load_engine(family, FP32).engine
+    alone = [generate(engine, greedy("alone", prompt))["alone"] for prompt in PROMPTS]
+    assert alone == expected
+    fresh = load_engine(family, FP32).engine
+    together = generate(fresh, *(greedy(str(i), prompt) for i, prompt in enumerate(PROMPTS)))
+    assert [together[str(i)] for i in range(len(PROMPTS))] == expected
+
+
+def test_greedy_equals_the_library_across_turns(tiny: Path, loaded: LoadedEngine) -> None:
+    history = PROMPTS[2]
+    for turn in range(5):
+        reply = generate(loaded.engine, greedy("npc", history))["npc"]
+        assert reply == reference(tiny, history)
+        history = history + reply + PROMPTS[1][: 5 + turn]
+
+
+def test_a_second_turn_reads_only_what_is_new(loaded: LoadedEngine) -> None:
+    prompt = PROMPTS[5]
+    reply = generate(loaded.engine, greedy("a", prompt))["a"]
+    loaded.engine.submit(greedy("b", prompt + reply + (9, 10, 11)))
+    usage = drain(loaded.engine)["b"][-1].usage
+    assert usage is not None
+    # The last sampled token was never fed, so it is new, like the three of the next line.
+    assert usage.prompt_tokens - usage.cached_tokens == 4
+
+
+def test_attention_kernels_agree(tiny: Path) -> None:
+    from npc_engine.inference.model.kernels import ATTENTION_KERNELS
+
+    query, keys, values = torch.randn(3, 2, 6, 16), torch.randn(3, 2, 64, 16), torch.randn(3, 2, 64, 16)
+    mask = torch.zeros(3, 1, 6, 40).masked_fill_(torch.rand(3, 1, 6, 40) < 0.3, float("-inf"))
+    results = [kernel(query, keys[:, :, :40], values[:, :, :40], mask, 0.25) for kernel in ATTENTION_KERNELS.values()]
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_a_seed_gives_the_same_text_alone_and_in_a_batch(loaded: LoadedEngine) -> None:
+    def request(i: int) -> Request:
+        sampling = Sampling(temperature=1.1, top_p=0.9, repetition_penalty=1.1, seed=i, max_tokens=20)
+        return Request(f"s{i}", PROMPTS[i], sampling)
+
+    together = generate(loaded.engine, *(request(i) for i in range(6)))
+    for i in range(6):
+        assert generate(loaded.engine, request(i))[f"s{i}"] == together[f"s{i}"]
+    assert len(set(together.values())) == 6
+
+
+def test_requests_join_and_leave_a_running_batch_without_disturbing_it(loaded: LoadedEngine) -> None:
+    expected = {str(i): generate(loaded.engine, greedy(str(i), PROMPTS[i], 6 + 3 * i))[str(i)] for i in range(6)}
+    engine, got = loaded.engine, {}
+    for i in range(6):
+        engine.submit(greedy(str(i), PROMPTS[i], 6 + 3 * i))
+        for _ in range(2):
+            for output in engine.step():
+                got.setdefault(output.request_id, []).extend(output.token_ids)
+    for name, parts in drain(engine).items():
+        got.setdefault(name, []).extend(i for o in parts for i in o.token_ids)
+    assert {name: tuple(ids) for name, ids in got.items()} == expected
+
+
+def test_cancel_ends_a_request_within_one_step(loaded: LoadedEngine) -> None:
+    loaded.engine.submit(greedy("gone", PROMPTS[0], 200))
+    loaded.engine.submit(greedy("stays", PROMPTS[1], 5))
+    loaded.engine.step()
+    loaded.engine.cancel("gone")
+    ended = {o.request_id: o.finish for o in loaded.engine.step() if o.finish}
+    assert ended["gone"] is FinishReason.CANCELLED
+    assert "gone" not in drain(loaded.engine)
+    loaded.engine.check_integrity()
+
+
+def test_players_take_the_slot_of_ambient_chatter_which_goes_on_unchanged(tiny: Path) -> None:
+    engine = load_engine(tiny, EngineOptions(dtype="float32", device="cpu", max_batch=2, max_context=512)).engine
+    expected = generate(engine, greedy("x", PROMPTS[3], 30))["x"]
+    for name in ("one", "two"):
+        engine.submit(Request(name, PROMPTS[3], Sampling(max_tokens=30), Priority.AMBIENT))
+    for _ in range(4):
+        engine.step()
+    engine.submit(greedy("player", PROMPTS[4], 3))
+    outputs = drain(engine)
+    order = [name for name, parts in outputs.items() if parts[-1].finish]
+    assert order.index("player") >= 0
+    assert len(outputs["player"]) == 3
+    assert sum(len(p.token_ids) for p in outputs["two"]) + 3 >= 20
+    again = generate(engine, Request("check", PROMPTS[3], Sampling(max_tokens=30), Priority.AMBIENT))
+    assert again["check"] == expected
+
+
+def test_a_shared_beginning_is_computed_once(loaded: LoadedEngine) -> None:
+    world = tuple(5 + (11 * j * j + j) % 300 for j in range(200))
+    for i in range(5):
+        loaded.engine.submit(greedy(f"n{i}", (*world, 10 + i, 20 + i), 3))
+    usages = [parts[-1].usage for parts in drain(loaded.engine).values()]
+    assert sorted(u.cached_tokens for u in usages if u) == [0, 192, 192, 192, 192]
+
+
+def test_text_stops_before_a_stop_string_even_when_it_comes_in_pieces(loaded: LoadedEngine) -> None:
+    prompt = PROMPTS[2]
+    loaded.engine.submit(greedy("free", prompt, 30))
+    text = "".join(o.text for o in drain(loaded.engine)["free"])
+    stop = text[10:14]
+    loaded.engine.submit(Request("cut", prompt, Sampling(max_tokens=30, stop=(stop,))))
+    outputs = drain(loaded.engine)["cut"]
+    assert "".join(o.text for o in outputs) == text[: text.index(stop)]
+    assert outputs[-1].finish is FinishReason.STOP
+
+
+def test_a_deadline_that_passes_before_the_first_token_ends_the_request(loaded: LoadedEngine) -> None:
+    loaded.engine.submit(Request("late", PROMPTS[0], Sampling(max_tokens=5), deadline=0.0))
+    assert [o.finish for o in loaded.engine.step()] == [FinishReason.DEADLINE]
+
+
+def test_max_tokens_zero_only_warms_the_cache(loaded: LoadedEngine) -> None:
+    loaded.engine.submit(greedy("warm", PROMPTS[4], 0))
+    assert [o.token_ids for o in drain(loaded.engine)["warm"]] == [()]
+    assert loaded.engine.cache_state(PROMPTS[4]).tokens == len(PROMPTS[4])
+
+
+def test_a_small_budget_changes_how_much_is_recomputed_and_never_what_is_said(tiny: Path) -> None:
+    roomy = load_engine(tiny, FP32).engine
+    block = 2 * 3 * 2 * 64 * 16 * 4
+    tight = load_engine(
+        tiny, EngineOptions(dtype="float32", device="cpu", max_batch=3, max_context=512, ram_budget=4 * block)
+    ).engine
+    for round_ in range(3):
+        requests = [greedy(f"{round_}.{i}", p, 8) for i, p in enumerate(PROMPTS)]
+        assert generate(tight, *requests) == generate(roomy, *requests)
+
+
+def test_a_failing_forward_ends_its_requests_and_leaves_the_engine_usable(
+    loaded: LoadedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded.engine._runner, "forward", lambda *_: 1 / 0)
+        loaded.engine.submit(greedy("bad", PROMPTS[0]))
+        output = loaded.engine.step()[0]
+        assert output.finish is FinishReason.ERROR
+        assert "division" in output.error
+    assert len(generate(loaded.engine, greedy("good", PROMPTS[0]))["good"]) == 12
+    loaded.engine.check_integrity()
