@@ -4,6 +4,9 @@ The running batch sits in slots ``0 .. used``, so that attention works on views 
 becomes free is filled with the last one.
 """
 
+import math
+
+import numpy as np
 import torch
 
 MIN_SLOTS, MIN_CAPACITY = 4, 512
@@ -30,10 +33,10 @@ class Slots:
         self.max_capacity = max_capacity
         self.used = 0
         self._shape = (layers, kv_heads, head_dim)
-        self._options: dict[str, torch.dtype | torch.device] = {"dtype": dtype, "device": device}
+        self._dtype, self._device = dtype, device
         slots, capacity = min(MIN_SLOTS, max_slots), min(MIN_CAPACITY, max_capacity)
-        self.keys = self._empty(slots, capacity)
-        self.values = self._empty(slots, capacity)
+        self.keys = self._zeros(slots, capacity)
+        self.values = self._zeros(slots, capacity)
 
     @property
     def slots(self) -> int:
@@ -83,12 +86,18 @@ class Slots:
             for store in (self.keys, self.values):
                 store[:, slot, :, :last_length].copy_(store[:, self.used, :, :last_length])
 
-    def _empty(self, slots: int, capacity: int) -> torch.Tensor:
+    def _zeros(self, slots: int, capacity: int) -> torch.Tensor:
+        # Zeros, not whatever memory holds: a masked key has weight 0, and 0 times NaN is NaN.
         layers, kv_heads, head_dim = self._shape
-        return torch.empty(layers, slots, kv_heads, capacity, head_dim, **self._options)  # type: ignore[call-overload, no-any-return]
+        shape = (layers, slots, kv_heads, capacity, head_dim)
+        if self._device.type != "cpu":
+            return torch.zeros(shape, dtype=self._dtype, device=self._device)
+        # numpy asks the system for zeroed pages, which cost nothing until they are written.
+        raw = np.zeros(math.prod(shape) * self._dtype.itemsize, dtype=np.uint8)
+        return torch.from_numpy(raw).view(self._dtype).view(shape)
 
     def _moved(self, old: torch.Tensor, slots: int, capacity: int) -> torch.Tensor:
-        new = self._empty(slots, capacity)
+        new = self._zeros(slots, capacity)
         kept, tokens = min(self.used, old.shape[1]), old.shape[3]
         new[:, :kept, :, :tokens].copy_(old[:, :kept])
         return new
