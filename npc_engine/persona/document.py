@@ -89,6 +89,9 @@ class Node:
 def read_document(file: Path) -> tuple[Node | None, list[Problem]]:
     """Read ``file``: its map, or None where the whole file can't be used. Never raises for its content."""
     start = Mark(file)
+    if file.exists() and not file.is_file():
+        # A pipe would never end, and a device may read as nothing at all.
+        return None, [Problem.at(start, "", "is not an ordinary file", "put a text file in its place")]
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

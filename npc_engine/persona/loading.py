@@ -82,8 +82,11 @@ def read_world(folder: Path) -> tuple[LoadedWorld | None, list[Problem]]:
     """Read a world folder: the world if it has no errors, and every problem in reading order."""
     path = world_file(folder)
     if path is None:
-        missing = Problem.at(Mark(folder / "world.yaml"), "", "is missing", "a world needs a world.yaml with a name")
-        return None, [missing]
+        expected = folder / f"{WORLD_STEM}{ENDINGS[0]}"
+        if expected.exists():
+            return None, read_document(expected)[1]
+        hint = f"a world needs a {expected.name} with a name"
+        return None, [Problem.at(Mark(expected), "", "is missing", hint)]
     node, problems = read_document(path)
     world: WorldFile | None = None
     declared = frozenset({PLAYER})

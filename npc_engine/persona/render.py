@@ -151,19 +151,20 @@ def _relationships(
     for other, relationship in relationships.items():
         if other == PLAYER:
             continue
-        words = [_feeling(relationship.trust), _flow(relationship.note, values)]
-        lines.append(f"- {names.get(other, other)}: {_sentence('; '.join(word for word in words if word))}")
+        feeling, note = _feeling(relationship.trust), _flow(relationship.note, values)
+        who = names.get(other, other) + (f" ({feeling})" if feeling else "")
+        lines.append(f"- {who}: {_sentence(note)}" if note else f"- {who}")
     return lines
 
 
 def _feeling(trust: int) -> str:
     if trust <= -3:
-        return "you can't stand them"
+        return "hated"
     if trust < 0:
-        return "you don't trust them"
+        return "distrusted"
     if trust == 0:
         return ""
-    return "you like them" if trust < 3 else "you trust them with your life"
+    return "liked" if trust < 3 else "trusted"
 
 
 def _flow(text: str, values: Mapping[str, str]) -> str:

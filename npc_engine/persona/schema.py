@@ -130,7 +130,7 @@ class Voice(_Model):
 class Generation(_Model):
     """How replies are sampled and where they end."""
 
-    temperature: float = Field(0.7, ge=0, le=2, description="0 always takes the likeliest word.")
+    temperature: float = Field(0.6, ge=0, le=2, description="0 always takes the likeliest word.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest words that add up to this probability.")
     min_p: float = Field(0.08, ge=0, le=1, description="Drop words less likely than this share of the likeliest.")
     top_k: int = Field(0, ge=0, description="Keep only this many words; 0 keeps all.")

@@ -49,6 +49,9 @@ def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Probl
     if kind == "missing":
         return Problem.at(value_mark, key, "is missing", f"add '{loc[-1]}: ...'")
     if kind == "extra_forbidden":
+        if details["input"] is None and " " in str(loc[-1]):
+            hint = "a comma splits {...}: put the text that holds it in quotes"
+            return Problem.at(key_mark, key, "text after a comma became a key", hint)
         holder = _model_at(model, loc[:-1])
         return Problem.at(key_mark, key, "unknown key", nearest(str(loc[-1]), holder.model_fields if holder else ()))
     found, context = details["input"], details.get("ctx", {})
