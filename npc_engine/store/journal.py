@@ -102,9 +102,7 @@ class Journal:
 
     async def newest(self, npc: str, n: int) -> list[Entry]:
         """The ``n`` newest entries of ``npc``, oldest first."""
-        newest_first = await self._entries(
-            f"{rows.SELECT_ENTRY} WHERE npc = ? ORDER BY seq DESC LIMIT ?", (npc, n)
-        )
+        newest_first = await self._entries(f"{rows.SELECT_ENTRY} WHERE npc = ? ORDER BY seq DESC LIMIT ?", (npc, n))
         return newest_first[::-1]
 
     async def find(self, npc: str, line_id: str) -> Entry | None:
@@ -141,14 +139,10 @@ class Journal:
         return await asyncio.wrap_future(self._writer.submit(write))
 
     async def _entries(self, query: str, values: tuple[Any, ...]) -> list[Entry]:
-        return await self._read(
-            lambda connection: [rows.entry(row) for row in connection.execute(query, values)]
-        )
+        return await self._read(lambda connection: [rows.entry(row) for row in connection.execute(query, values)])
 
     async def _records(self, query: str, values: tuple[Any, ...]) -> list[NpcRecord]:
-        return await self._read(
-            lambda connection: [rows.record(row) for row in connection.execute(query, values)]
-        )
+        return await self._read(lambda connection: [rows.record(row) for row in connection.execute(query, values)])
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def read() -> T:

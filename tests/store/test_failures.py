@@ -20,9 +20,7 @@ def entry(text: str) -> NewEntry:
 
 
 async def on_the_writer(journal: Journal, statement: str) -> None:
-    await asyncio.wrap_future(
-        journal._writer.submit(lambda connection: connection.execute(statement).fetchall())
-    )
+    await asyncio.wrap_future(journal._writer.submit(lambda connection: connection.execute(statement).fetchall()))
 
 
 async def fill(folder: DataFolder, count: int = 50) -> None:

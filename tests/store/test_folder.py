@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from npc_engine.errors import OperatorError
-from npc_engine.store import DataFolder
+from npc_engine.store import DataFolder, Journal, NewEntry
 
 HOLD = """
 import sys, time
@@ -35,9 +35,7 @@ def test_a_second_instance_is_refused_until_the_first_lets_go(tmp_path: Path) ->
 
 
 def test_a_killed_instance_lets_go(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         with pytest.raises(OperatorError, match="in use"):
@@ -68,3 +66,10 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch
 def test_what_players_said_is_for_their_eyes_only(tmp_path: Path) -> None:
     with DataFolder(tmp_path / "data") as folder:
         assert folder.path.stat().st_mode & 0o077 == 0
+
+
+async def test_any_name_will_do(tmp_path: Path) -> None:
+    with DataFolder(tmp_path / "Ödland #1 100% a&b") as folder:
+        async with await Journal.open(folder) as journal:
+            await journal.append([NewEntry(npc="greta", kind="event", text="rain")])
+        assert (folder.path / "journal.db").is_file()

@@ -10,9 +10,7 @@ from npc_engine.store import DataFolder, Journal, NewEntry, NpcRecord
 
 def heard(npc: str, text: str, **more: object) -> NewEntry:
     return replace(
-        NewEntry(
-            npc=npc, kind="heard", text=text, speaker_id="p1", speaker_name="Alex", speaker_kind="player"
-        ),
+        NewEntry(npc=npc, kind="heard", text=text, speaker_id="p1", speaker_name="Alex", speaker_kind="player"),
         **more,
     )
 
@@ -64,9 +62,7 @@ async def test_an_append_is_stored_whole_or_not_at_all(journal: Journal) -> None
 
 
 async def test_a_bad_write_does_not_harm_the_others_of_its_group(journal: Journal) -> None:
-    writes = [
-        journal.append([heard("greta", "\ud800" if number == 7 else str(number))]) for number in range(20)
-    ]
+    writes = [journal.append([heard("greta", "\ud800" if number == 7 else str(number))]) for number in range(20)]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     assert [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Exception)] == [7]
     assert [entry.text for entry in await journal.tail("greta")] == [str(n) for n in range(20) if n != 7]
