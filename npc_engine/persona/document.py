@@ -5,6 +5,7 @@ place, all duplicate keys are reported instead of the first, no tag can construc
 text that the designer typed.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,10 +27,13 @@ MAX_NODES = 10_000
 """Values in one file after aliases are expanded; nine aliases of nine aliases of ... stop here."""
 
 MAX_DEPTH = 20
+MAX_BRACKETS = 200
+"""Unclosed brackets, those in prose included."""
 
 Scalar = str | int | float | bool | None
 Plain = Scalar | tuple["Plain", ...] | dict[str, "Plain"]
 
+_BRACKET = re.compile(r"[\[\]{}]")
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = {_TAG + "str", _TAG + "timestamp", _TAG + "value"}
 
@@ -111,6 +115,8 @@ def read_document(file: Path) -> tuple[Node | None, list[Problem]]:
 
 def _parse(file: Path, text: str) -> tuple[Node | None, list[Problem]]:
     reader = _TreeReader(file, text)
+    if (bracket := _too_deep(text)) is not None:
+        return None, [Problem.at(reader.mark_at(bracket), "", "is nested too deeply", f"at most {MAX_DEPTH} levels")]
     yaml = YAML(typ="rt", pure=True)
     yaml.composer.warn_double_anchors = False
     try:
@@ -137,6 +143,16 @@ def _parse(file: Path, text: str) -> tuple[Node | None, list[Problem]]:
             Problem.at(node.mark, "", message, "write lines such as 'name: Greta'"),
         ]
     return node, reader.problems
+
+
+def _too_deep(text: str) -> int | None:
+    """Where brackets pile up beyond any reason. The parser takes seconds for that, and these are cheap to count."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
+        if depth > MAX_BRACKETS:
+            return bracket.start()
+    return None
 
 
 def describe(value: object) -> str:
@@ -240,8 +256,8 @@ class _TreeReader:
         found = str(error.problem or error.context or "can't be read")
         if "'\\t'" in found or "\t" in source[: mark.column]:
             return Problem.at(mark, "", "a tab where YAML wants spaces", "replace the tab with spaces")
-        if ": {{" in source or "- {{" in source:
-            return Problem.at(mark, "", "text that starts with {{ needs quotes", 'write it as "{{...}}"')
+        if "{{" in source:
+            return Problem.at(mark, "", "text with {{...}} needs quotes here", "put the whole text in quotes")
         if "mapping values are not allowed" in found:
             return Problem.at(
                 mark,

@@ -130,11 +130,11 @@ class Voice(_Model):
 class Generation(_Model):
     """How replies are sampled and where they end."""
 
-    temperature: float = Field(0.6, ge=0, le=2, description="0 always takes the likeliest word.")
+    temperature: float = Field(0.4, ge=0, le=2, description="0 always takes the likeliest word.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest words that add up to this probability.")
-    min_p: float = Field(0.08, ge=0, le=1, description="Drop words less likely than this share of the likeliest.")
+    min_p: float = Field(0.1, ge=0, le=1, description="Drop words less likely than this share of the likeliest.")
     top_k: int = Field(0, ge=0, description="Keep only this many words; 0 keeps all.")
-    repetition_penalty: float = Field(1.1, ge=1, le=2, description="Above 1, words already said become less likely.")
+    repetition_penalty: float = Field(1.2, ge=1, le=2, description="Above 1, words of this reply repeat less.")
     max_tokens: int = Field(64, ge=1, le=1024, description="Longest reply, in tokens.")
     max_sentences: int = Field(3, ge=1, le=50, description="Longest reply, in sentences.")
     narration: Literal["keep", "strip"] = Field("strip", description="What happens to *stage directions*.")

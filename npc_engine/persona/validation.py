@@ -57,7 +57,7 @@ def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Probl
     found, context = details["input"], details.get("ctx", {})
     if found is None:
         wanted = _EXPECTED.get(kind, ("a value", ""))[0]
-        return Problem.at(value_mark, key, f"is empty; expected {wanted}", "write a value, or remove the key")
+        return Problem.at(key_mark, key, f"is empty; expected {wanted}", "write a value, or remove the key")
     if kind in _EXPECTED:
         wanted, hint = _EXPECTED[kind]
         if kind == "string_type" and not isinstance(found, bool | int | float):
@@ -66,7 +66,7 @@ def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Probl
     match kind:
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
             words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-            limits = ", ".join(f"{words[name]} {limit}" for name, limit in context.items() if name in words)
+            limits = ", ".join(f"{words[name]} {limit:g}" for name, limit in context.items() if name in words)
             return Problem.at(value_mark, key, f"is out of range: {found}", limits)
         case "literal_error":
             return Problem.at(value_mark, key, f"can't be {describe(found)}", f"one of {context['expected']}")
