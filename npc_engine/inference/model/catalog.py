@@ -7,6 +7,7 @@ imports nothing slow.
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def _from_hub(model_id: str, store: ModelCache, report: Progress) -> Path:
             unfinished.rename(work / "converted")
         else:
             check_folder(unfinished, remedy="Choose another model, or one of its relatives that is for conversations.")
+            shutil.rmtree(unfinished / ".cache", ignore_errors=True)  # the hub library's notes on the download
             unfinished.rename(target)
 
     return store.provide(name, model_id, make, report)

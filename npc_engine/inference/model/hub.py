@@ -12,7 +12,7 @@ from npc_engine.errors import OperatorError
 from npc_engine.inference.model.child import Teller, run_child, serve_parent
 from npc_engine.inference.model.folder import CHAT_TEMPLATE, INDEX, WEIGHTS, chat_template, folder_bytes
 from npc_engine.inference.model.progress import Progress
-from npc_engine.inference.model.room import require_room
+from npc_engine.inference.model.room import disk_full, is_full, require_room
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -47,7 +47,6 @@ def fetch(model_id: str, target: Path, report: Progress) -> None:
 
 
 def _download(model_id: str, target: Path, report: Progress) -> None:
-    import httpx
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub import errors as hub
 
@@ -73,10 +72,14 @@ def _download(model_id: str, target: Path, report: Progress) -> None:
             f"{model_id} is not in the cache, and HF_HUB_OFFLINE forbids asking the Hugging Face hub.",
             remedy="Unset HF_HUB_OFFLINE, or name a model that is here with --model.",
         ) from error
-    except (hub.HfHubHTTPError, hub.LocalEntryNotFoundError, httpx.HTTPError) as error:
+    except OperatorError:
+        raise
+    except Exception as error:  # the HTTP library's errors are not the hub library's, and change with its version
+        if is_full(error):
+            raise disk_full(target.parent) from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise OperatorError(
-            f"The Hugging Face hub can't be reached for {model_id}: {reason.rstrip('.')}.",
+            f"{model_id} can't be had from the Hugging Face hub: {reason.rstrip('.')}.",
             remedy="Check that this machine is online and try again (a download goes on where it stopped), "
             "or name a model that is here with --model.",
         ) from error

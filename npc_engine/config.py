@@ -1,0 +1,150 @@
+"""What the operator can set, and where each value came from.
+
+Rising priority: defaults, one TOML file, ``NPC_ENGINE_*`` variables, flags. Every source spells a key alike: ``port``
+in the file is ``NPC_ENGINE_PORT`` in the environment and ``--port`` on the command line.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+import psutil
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from npc_engine.errors import OperatorError
+
+ENV_PREFIX = "NPC_ENGINE_"
+_APP = "npc-engine"
+_MAX_DEFAULT_RAM = 1 << 30
+
+
+def default_cache() -> Path:
+    """Where models are kept for all data folders: ``NPC_ENGINE_CACHE``, or the user's cache folder."""
+    named = os.environ.get(f"{ENV_PREFIX}CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path(_APP, appauthor=False)
+
+
+def default_data() -> Path:
+    """Where journals are kept unless the operator says otherwise: the user's data folder."""
+    return platformdirs.user_data_path(_APP, appauthor=False)
+
+
+def example_worlds() -> Path:
+    """The worlds that come with the engine: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    packaged = package / "example_worlds"
+    return packaged if packaged.is_dir() else package.parent / "personas"
+
+
+def default_ram_budget() -> int:
+    """Bytes for kept attention state: a quarter of the machine's memory, at most 1 GiB.
+
+    1 GiB holds some seventy conversations of 600 tokens with the default model. A game runs beside this process, so
+    whoever has memory to give says so.
+    """
+    return min(psutil.virtual_memory().total // 4, _MAX_DEFAULT_RAM)
+
+
+def _expand(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111
+
+
+Folder = Annotated[Path, BeforeValidator(_expand)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """One engine's settings. Each field's description says what a right value is."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
+    port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
+    data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
+    personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
+    model: str = Field(
+        "default",
+        min_length=1,
+        description="default, a model folder, a .gguf file, or a Hugging Face id (org/name)",
+    )
+    token: SecretStr | None = Field(None, min_length=1, description="what clients must send in hello")
+    cache: Folder = Field(default_factory=default_cache, description="a folder for models")
+    max_batch: int = Field(32, ge=1, le=1024, description="how many NPCs may speak at once, from 1 to 1024")
+    threads: int | None = Field(None, ge=1, le=1024, description="how many processor threads to use, at least 1")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto, float32 or bfloat16")
+    max_context: int = Field(4096, ge=256, description="tokens that an NPC's prompt may take, at least 256")
+    ram_budget: ByteSize = Field(
+        default_factory=lambda: ByteSize(default_ram_budget()),
+        ge=16 << 20,
+        description="an amount of memory such as 512MB or 2GiB, at least 16MiB",
+    )
+
+
+def load_settings(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Settings:
+    """Settings from ``flags`` (None values were not given), the environment and ``file``.
+
+    Relative folders in ``file`` are relative to it. Raises OperatorError that names the key, where its value came from
+    and what would be right.
+    """
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    from_file = _read_file(file) if file is not None else {}
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
+
+    try:
+        return Layered(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+        raise _explain(key, first["type"], first["input"], _source(key, given, file)) from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OperatorError(
+            f"The settings file {file} can't be read ({error.strerror}).", remedy="Check the path after --config."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(
+            f"The settings file {file} is not valid TOML: {error}.", remedy='Write one setting a line: key = "value".'
+        ) from None
+    for key in ("data", "personas", "cache"):
+        if isinstance(values.get(key), str):
+            values[key] = str(file.absolute().parent / Path(values[key]).expanduser())
+    return values
+
+
+def _source(key: str, flags: Mapping[str, Any], file: Path | None) -> str:
+    if key in flags:
+        return f"--{key.replace('_', '-')}"
+    variable = f"{ENV_PREFIX}{key.upper()}"
+    return variable if os.environ.get(variable) else str(file)
+
+
+def _explain(key: str, kind: str, value: Any, source: str) -> OperatorError:
+    known = Settings.model_fields
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known settings: {', '.join(known)}."
+        return OperatorError(f"There is no setting {key} (from {source}).", remedy=hint)
+    shown = "the given one" if key == "token" else repr(value)
+    return OperatorError(
+        f"The setting {key} can't be {shown} (from {source}).", remedy=f"It should be {known[key].description}."
+    )
