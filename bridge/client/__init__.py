@@ -1,0 +1,18 @@
+"""The Python client of the bridge: ``Client``, the replies it gives and the errors it raises."""
+
+from bridge.client.client import DEFAULT_URL, Client
+from bridge.client.errors import ConnectionLost, ProtocolError, ServerUnreachable
+from bridge.client.exchange import Reactions, Reply
+from bridge.protocol import ReplyDone, Speaker
+
+__all__ = [
+    "DEFAULT_URL",
+    "Client",
+    "ConnectionLost",
+    "ProtocolError",
+    "Reactions",
+    "Reply",
+    "ReplyDone",
+    "ServerUnreachable",
+    "Speaker",
+]

@@ -1,0 +1,126 @@
+"""One request, carried out against the world: the answers it produces, whatever becomes of it.
+
+Every errand ends with exactly one last answer: ``ok``, ``npc.listing``, ``npc.info``, ``error``, or for a ``say`` its
+``reply.done``. An ``event`` that is not silent streams the reactions of its hearers and then ends with ``ok``. A
+cancelled reply that has begun ends with a ``reply.done`` of its own, because what was said until then stays said.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+from bridge.protocol import (
+    AnyAnswer,
+    AnyRequest,
+    Error,
+    Event,
+    NpcDespawn,
+    NpcInspect,
+    NpcList,
+    NpcListing,
+    NpcSpawn,
+    Ok,
+    ReplyDelta,
+    ReplyDone,
+    ReplyStart,
+    Say,
+)
+from bridge.translate import from_event, from_info, from_summary, to_happening, to_say
+from npc_engine.errors import NpcEngineError
+from npc_engine.world.events import ReplyEvent
+from npc_engine.world.world import World
+
+logger = logging.getLogger(__name__)
+
+Post = Callable[[AnyAnswer], None]
+"""Where answers go. Must not block."""
+
+
+async def run_errand(world: World, request: AnyRequest, id: int | str, post: Post) -> bool:
+    """Carry out ``request`` and post its answers; cancelling this task cancels the request. Never raises an error.
+
+    Returns whether the request did what it was meant to. A cancelled errand still posts its last answer, and is done
+    then: the cancellation goes no further.
+    """
+    said: dict[str, list[str]] = {}  # by NPC, the replies that have begun and not ended
+    done: set[str] = set()  # the NPCs whose replies have ended
+
+    def answer(message: AnyAnswer) -> None:
+        match message:
+            case ReplyStart():
+                said[message.npc] = []
+            case ReplyDelta():
+                said.setdefault(message.npc, []).append(message.text)
+            case ReplyDone():
+                said.pop(message.npc, None)
+                done.add(message.npc)
+        post(message)
+
+    try:
+        await _carry_out(world, request, id, answer)
+        if isinstance(request, Say) and request.npc not in done:
+            raise RuntimeError(f"the reply of {request.npc!r} ended without its last event")
+    except asyncio.CancelledError:
+        if isinstance(request, Say) and request.npc not in done:
+            said.setdefault(request.npc, [])
+        for npc, pieces in said.items():
+            post(ReplyDone(re=id, npc=npc, text="".join(pieces), finish="cancelled"))
+        if not isinstance(request, Say):
+            post(Error(re=id, code="cancelled", message="The request was cancelled."))
+    except Exception as error:
+        post(describe_failure(error, id))
+    else:
+        return True
+    return False
+
+
+def describe_failure(error: Exception, re: int | str | None) -> Error:
+    """What a client is told about ``error``. What it can't mend goes to the log, under the id that it is told."""
+    if isinstance(error, NpcEngineError) and error.code != "internal":
+        return Error(re=re, code=error.code, message=str(error), retry_after_ms=error.retry_after_ms)
+    incident = secrets.token_hex(4)
+    if isinstance(error, NpcEngineError):
+        # Raised on purpose, for whoever runs the server: its words say more than its place in the code.
+        logger.error("%s: request %r failed: %s", incident, re, error)
+    else:
+        logger.error("%s: request %r failed", incident, re, exc_info=error)
+    message = f"Something is wrong in the server, not in the request; its log says more about {incident}."
+    retry = error.retry_after_ms if isinstance(error, NpcEngineError) else None
+    return Error(re=re, code="internal", message=message, retry_after_ms=retry)
+
+
+async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Post) -> None:
+    match request:
+        case Say():
+            await _stream(world.say(to_say(request)), id, post)
+        case Event():
+            await _stream(world.happen(to_happening(request)), id, post)
+            post(Ok(re=id))
+        case NpcSpawn():
+            await world.spawn(request.npc, request.persona, world=request.world, variables=request.vars)
+            post(Ok(re=id))
+        case NpcDespawn():
+            await world.despawn(request.npc)
+            post(Ok(re=id))
+        case NpcList():
+            npcs = [
+                from_summary(npc) for npc in world.roster() if request.active is None or npc.active == request.active
+            ]
+            post(NpcListing(re=id, npcs=npcs))
+        case NpcInspect():
+            post(from_info(await world.inspect(request.npc), id))
+        case _:
+            raise AssertionError(f"{request.type} is answered by the session")
+
+
+async def _stream(events: AsyncIterator[ReplyEvent], id: int | str, post: Post) -> None:
+    try:
+        async for event in events:
+            post(from_event(event, id))
+    finally:
+        # A cancelled task has thrown into the iterator already, where it waited; one that was cancelled between two
+        # events has not, and would go on generating until it is collected.
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()

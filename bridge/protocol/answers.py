@@ -1,0 +1,209 @@
+"""Server to client: what a game hears back.
+
+Every message after ``welcome``, and ``welcome`` itself, belongs to a session and carries ``seq``: 1, 2, 3, ... without
+gaps. Errors before it have none. Times are seconds.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from bridge.protocol.base import Integer, Message, NpcId, Part, RequestId
+from bridge.protocol.limits import Limits
+
+ErrorCode = Literal[
+    "bad_message",
+    "unknown_type",
+    "unsupported_version",
+    "unauthorized",
+    "unknown_npc",
+    "unknown_persona",
+    "invalid_persona",
+    "limit_size",
+    "limit_rate",
+    "limit_requests",
+    "deadline",
+    "cancelled",
+    "overloaded",
+    "internal",
+]
+"""The codes of this version. Clients must take others too: they grow with the protocol."""
+
+Finish = Literal["stop", "length", "cancelled", "deadline", "error"]
+
+
+class Answer(Message):
+    """Something a server sends. ``re`` is the id of the request that it answers, where it answers one."""
+
+    re: RequestId | None = None
+    seq: Integer | None = Field(None, description="its place in the session; the server's to set")
+
+
+class Welcome(Answer):
+    """The answer to ``hello``: the session begins."""
+
+    type: Literal["welcome"] = "welcome"
+    session: str
+    protocol: Integer
+    server: str
+    limits: Limits
+    capabilities: list[str] = Field(description="the types of the messages that this server takes")
+    model: str
+
+
+class Ok(Answer):
+    """Done."""
+
+    type: Literal["ok"] = "ok"
+
+
+class Pong(Answer):
+    """The answer to ``ping``."""
+
+    type: Literal["pong"] = "pong"
+
+
+class NpcSummary(Part):
+    """One line about an NPC."""
+
+    npc: NpcId
+    persona: str
+    name: str
+    active: bool = Field(description="false once it was despawned")
+
+
+class NpcListing(Answer):
+    """The answer to ``npc.list``."""
+
+    type: Literal["npc.listing"] = "npc.listing"
+    npcs: list[NpcSummary]
+
+
+class Remembered(Part):
+    """One journal entry."""
+
+    speaker: str
+    text: str
+    at: float = Field(description="seconds since 1970, UTC")
+
+
+class KvUse(Part):
+    """What an NPC's attention state takes, and where it is now."""
+
+    bytes: Integer
+    tier: str
+
+
+class NpcInfo(Answer):
+    """The answer to ``npc.inspect``."""
+
+    type: Literal["npc.info"] = "npc.info"
+    npc: NpcId
+    persona: str
+    name: str
+    active: bool
+    mood: str
+    relationships: dict[str, dict[str, JsonValue]]
+    journal: list[Remembered] = Field(description="the newest entries, oldest first")
+    tokens: dict[str, Integer] = Field(description="tokens in each part of the prompt")
+    kv: KvUse
+
+
+class ReplyStart(Answer):
+    """The NPC begins to answer. What it answers is safely stored by now."""
+
+    type: Literal["reply.start"] = "reply.start"
+    npc: NpcId
+
+
+class ReplyDelta(Answer):
+    """The next piece of the answer. All pieces together are the answer."""
+
+    type: Literal["reply.delta"] = "reply.delta"
+    npc: NpcId
+    text: str
+
+
+class ReplySentence(Answer):
+    """One whole sentence of the answer, for speech and chat bubbles."""
+
+    type: Literal["reply.sentence"] = "reply.sentence"
+    npc: NpcId
+    text: str
+
+
+class Usage(Part):
+    """Token counts: in the prompt, those of it that were already computed, and generated."""
+
+    prompt_tokens: Integer
+    cached_tokens: Integer
+    completion_tokens: Integer
+
+
+class Timings(Part):
+    """Where the time went, in seconds."""
+
+    queue: float
+    restore: float
+    prefill: float
+    first_token: float
+    total: float
+
+
+class ReplyDone(Answer):
+    """The answer is complete and remembered.
+
+    With finish ``cancelled``, ``text`` is what was said until then, and ``usage``, ``timings`` and ``mood`` may be
+    missing.
+    """
+
+    type: Literal["reply.done"] = "reply.done"
+    npc: NpcId
+    text: str
+    finish: Finish
+    usage: Usage | None = None
+    timings: Timings | None = None
+    mood: str | None = None
+
+
+class MemoryCompacted(Answer):
+    """The oldest turns left the NPC's prompt; its journal keeps them."""
+
+    type: Literal["memory.compacted"] = "memory.compacted"
+    npc: NpcId
+    tokens_before: Integer
+    tokens_after: Integer
+
+
+class Error(Answer):
+    """What was asked for didn't happen. ``path`` leads into the request, to what was wrong with it."""
+
+    type: Literal["error"] = "error"
+    code: str = Field(description="for programs; see the list of codes")
+    message: str = Field(description="for people: what was wrong and what would be right")
+    path: str | None = None
+    retry_after_ms: Integer | None = None
+
+
+class Bye(Answer):
+    """The last message of a session; the connection closes."""
+
+    type: Literal["bye"] = "bye"
+    reason: str
+
+
+AnyAnswer = (
+    Welcome
+    | Ok
+    | Pong
+    | NpcListing
+    | NpcInfo
+    | ReplyStart
+    | ReplyDelta
+    | ReplySentence
+    | ReplyDone
+    | MemoryCompacted
+    | Error
+    | Bye
+)
+ServerMessage = Annotated[AnyAnswer, Field(discriminator="type")]

@@ -1,0 +1,55 @@
+"""What every message is made of.
+
+Numbers arrive from languages that know one kind of them: JavaScript writes 1.0 as the integer 1, Lua's JSON writes the
+integer 1 as 1.0. Either is accepted where it is exactly the number that is meant. Nothing else is converted: a string
+is no number, a number is no truth value.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
+
+VERSION = 1
+"""The version of the protocol that this package speaks."""
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+"""Integers beyond these fit neither msgpack nor most clients' languages."""
+
+
+def _integral(value: Any) -> Any:
+    """Turn 3.0 into 3 and leave everything else to be judged by the field."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _string_or_integer(value: Any) -> Any:
+    value = _integral(value)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise PydanticCustomError("request_id", "expected a string or an integer")
+    if isinstance(value, str) and not 1 <= len(value) <= 128:
+        raise PydanticCustomError("request_id", "expected a string of 1 to 128 characters or an integer")
+    if isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX:
+        raise PydanticCustomError("request_id", "expected an integer of at most 64 bits or a string")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_integral)]
+RequestId = Annotated[StrictInt | StrictStr, BeforeValidator(_string_or_integer)]
+NpcId = Annotated[str, Field(min_length=1, max_length=128)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Part(BaseModel):
+    """A piece of a message. Unknown fields are ignored, so that old and new ends understand each other."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Message(Part):
+    """Anything that travels. ``type`` tells which message it is."""
+
+    type: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """The message as plain maps, lists, strings and numbers; fields that are not set are left out."""
+        return self.model_dump(exclude_none=True)

@@ -1,0 +1,122 @@
+"""Client to server: what a game can ask for.
+
+The descriptions are part of the protocol: they appear in generated documentation and in the errors that a modder reads.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bridge.protocol.base import Integer, Message, Name, NpcId, Part, RequestId
+
+PriorityName = Literal["player", "ambient", "idle"]
+SpeakerKind = Literal["player", "npc", "system"]
+
+
+class ClientInfo(Part):
+    """Which game is at the other end; read by people in logs, never acted on."""
+
+    name: Name = Field(description="the client's name, such as 'my-mod'")
+    version: str = Field("", description="the client's version", max_length=128)
+    game: str = Field("", description="the game it runs in", max_length=128)
+
+
+class Speaker(Part):
+    """Who speaks."""
+
+    id: Name = Field(description="the speaker's id in the game, a string of 1 to 128 characters")
+    name: Name | None = Field(None, description="what the NPC hears the speaker called; the id, if not given")
+    kind: SpeakerKind = Field("player", description="'player', 'npc' or 'system'")
+
+
+class Request(Message):
+    """Something a client sends. ``id`` comes back as ``re`` in every answer."""
+
+    id: RequestId | None = Field(None, description="a string or an integer that the answers carry as 're'")
+
+
+class NumberedRequest(Request):
+    """A request that runs for a while: its id is how its answers are told apart, and how it is cancelled."""
+
+    id: RequestId = Field(description="a string or an integer that the answers carry as 're'")
+
+
+class Hello(Request):
+    """The first message of a client."""
+
+    type: Literal["hello"] = "hello"
+    protocol: Integer = Field(description="the version of the protocol that the client speaks, 1")
+    client: ClientInfo = Field(description="who is calling: {name, version, game}")
+    token: str | None = Field(None, description="the server's token, where it asks for one")
+
+
+class NpcSpawn(NumberedRequest):
+    """An NPC exists in the game. The same ``npc`` tomorrow is the same mind."""
+
+    type: Literal["npc.spawn"] = "npc.spawn"
+    npc: NpcId = Field(description="the NPC's id in the game, a string of 1 to 128 characters")
+    persona: Name = Field(description="the id of a persona that the server has loaded")
+    world: Name | None = Field(None, description="the world that the persona is in, where several are loaded")
+    vars: dict[str, str] | None = Field(None, description="values for the persona's placeholders, all strings")
+
+
+class NpcDespawn(NumberedRequest):
+    """Park an NPC: it keeps everything and hears nothing."""
+
+    type: Literal["npc.despawn"] = "npc.despawn"
+    npc: NpcId = Field(description="the id of an NPC that was spawned")
+
+
+class NpcList(NumberedRequest):
+    """Ask which NPCs there are."""
+
+    type: Literal["npc.list"] = "npc.list"
+    active: bool | None = Field(None, description="true for spawned NPCs only, false for parked ones only")
+
+
+class NpcInspect(NumberedRequest):
+    """Ask what an NPC remembers, feels and costs."""
+
+    type: Literal["npc.inspect"] = "npc.inspect"
+    npc: NpcId = Field(description="the id of an NPC that was spawned")
+
+
+class Say(NumberedRequest):
+    """Someone speaks to an NPC; a streamed reply follows."""
+
+    type: Literal["say"] = "say"
+    npc: NpcId = Field(description="the id of the NPC that is spoken to")
+    speaker: Speaker = Field(description="who speaks: {id, name, kind}")
+    text: str = Field(description="what is said, not empty", min_length=1)
+    hearers: list[NpcId] = Field([], description="the ids of the other NPCs that hear the line and the answer")
+    priority: PriorityName = Field("player", description="'player', 'ambient' or 'idle': who is served first")
+    deadline_ms: Integer | None = Field(None, description="milliseconds after which no answer is wanted", ge=1)
+    max_tokens: Integer | None = Field(None, description="how long the answer may get, in tokens", ge=1)
+
+
+class Event(NumberedRequest):
+    """Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts in words."""
+
+    type: Literal["event"] = "event"
+    hearers: list[NpcId] = Field(description="the ids of the NPCs that notice it, at least one", min_length=1)
+    text: str = Field(description="what happens, not empty", min_length=1)
+    kind: Name = Field("event", description="the game's word for this sort of event")
+    salience: float = Field(0.5, description="how much it matters, from 0 to 1", ge=0, le=1)
+    silent: bool = Field(True, description="true: remember it; false: react to it in words")
+
+
+class Cancel(Request):
+    """The player walked away: stop what ``target`` asked for."""
+
+    type: Literal["cancel"] = "cancel"
+    target: RequestId = Field(description="the id of the earlier request that shall stop")
+
+
+class Ping(Request):
+    """Ask for a ``pong``."""
+
+    type: Literal["ping"] = "ping"
+
+
+AnyRequest = Hello | NpcSpawn | NpcDespawn | NpcList | NpcInspect | Say | Event | Cancel | Ping
+ClientMessage = Annotated[AnyRequest, Field(discriminator="type")]

@@ -1,0 +1,95 @@
+"""Between the words of the wire and the words of the world. Pure functions; nothing here waits or fails."""
+
+from bridge import protocol
+from npc_engine.inference.request import Priority
+from npc_engine.world import events
+
+_PRIORITIES: dict[protocol.PriorityName, Priority] = {
+    "player": Priority.PLAYER,
+    "ambient": Priority.AMBIENT,
+    "idle": Priority.IDLE,
+}
+
+
+def to_say(say: protocol.Say) -> events.Say:
+    """What the world is told when someone speaks."""
+    speaker = events.Speaker(say.speaker.id, say.speaker.name or say.speaker.id, say.speaker.kind)
+    return events.Say(
+        npc=say.npc,
+        speaker=speaker,
+        text=say.text,
+        hearers=tuple(say.hearers),
+        priority=_PRIORITIES[say.priority],
+        deadline_ms=say.deadline_ms,
+        max_tokens=say.max_tokens,
+    )
+
+
+def to_happening(event: protocol.Event) -> events.Happening:
+    """What the world is told when something happens."""
+    return events.Happening(
+        hearers=tuple(event.hearers),
+        text=event.text,
+        kind=event.kind,
+        salience=event.salience,
+        silent=event.silent,
+    )
+
+
+def from_event(event: events.ReplyEvent, re: int | str) -> protocol.AnyAnswer:
+    """What a client is told about a reply to its request ``re``."""
+    match event:
+        case events.ReplyDelta():
+            return protocol.ReplyDelta(re=re, npc=event.npc, text=event.text)
+        case events.ReplySentence():
+            return protocol.ReplySentence(re=re, npc=event.npc, text=event.text)
+        case events.ReplyStarted():
+            return protocol.ReplyStart(re=re, npc=event.npc)
+        case events.ReplyDone():
+            return protocol.ReplyDone(
+                re=re,
+                npc=event.npc,
+                text=event.text,
+                finish=event.finish.value,
+                usage=protocol.Usage(
+                    prompt_tokens=event.usage.prompt_tokens,
+                    cached_tokens=event.usage.cached_tokens,
+                    completion_tokens=event.usage.completion_tokens,
+                ),
+                timings=protocol.Timings(
+                    queue=event.timings.queue,
+                    restore=event.timings.restore,
+                    prefill=event.timings.prefill,
+                    first_token=event.timings.first_token,
+                    total=event.timings.total,
+                ),
+                mood=event.mood,
+            )
+        case events.MemoryCompacted():
+            # It concerns the NPC and not this request: a hearer's memory may have been compacted too.
+            return protocol.MemoryCompacted(
+                npc=event.npc, tokens_before=event.tokens_before, tokens_after=event.tokens_after
+            )
+
+
+def from_summary(summary: events.NpcSummary) -> protocol.NpcSummary:
+    """One line of a listing."""
+    return protocol.NpcSummary(npc=summary.npc, persona=summary.persona, name=summary.name, active=summary.active)
+
+
+def from_info(info: events.NpcInfo, re: int | str) -> protocol.NpcInfo:
+    """What an inspector is told."""
+    return protocol.NpcInfo.model_validate(
+        {
+            "re": re,
+            "npc": info.npc,
+            "persona": info.persona,
+            "name": info.name,
+            "active": info.active,
+            "mood": info.mood,
+            "relationships": {who: dict(what) for who, what in info.relationships.items()},
+            "journal": [{"speaker": line.speaker, "text": line.text, "at": line.at} for line in info.journal],
+            "tokens": dict(info.tokens),
+            "kv": {"bytes": info.kv_bytes, "tier": info.kv_tier},
+        }
+    )

@@ -1,0 +1,109 @@
+"""A world without minds: every NPC says what the test wrote for it, when the test lets it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from npc_engine.errors import UnknownNpc, UnknownPersona
+from npc_engine.inference.request import FinishReason, Timings, Usage
+from npc_engine.world.events import (
+    Happening,
+    MemoryCompacted,
+    NpcInfo,
+    NpcSummary,
+    Remembered,
+    ReplyDelta,
+    ReplyDone,
+    ReplyEvent,
+    ReplySentence,
+    ReplyStarted,
+    Say,
+)
+from npc_engine.world.world import World
+
+
+class ScriptedWorld(World):
+    """Knows the personas greta and tom. NPCs answer ``pieces``; one in ``paused`` stops after its first piece."""
+
+    def __init__(self) -> None:
+        self.npcs: dict[str, NpcSummary] = {}
+        self.pieces: list[str] = ["Good ", "morning."]
+        self.compacts = False
+        self.paused: set[str] = set()
+        self.said: list[Say] = []
+        self.happened: list[Happening] = []
+        self.cancelled: list[str] = []
+        self.running = 0
+        self.go_on = asyncio.Event()
+        self.failure: Exception | None = None
+
+    async def spawn(
+        self, npc: str, persona: str, *, world: str | None = None, variables: Mapping[str, str] | None = None
+    ) -> NpcSummary:
+        if persona not in ("greta", "tom"):
+            raise UnknownPersona(f"No persona {persona!r}.", remedy="There are greta and tom.")
+        self.npcs[npc] = NpcSummary(npc, persona, persona.title(), active=True)
+        return self.npcs[npc]
+
+    async def despawn(self, npc: str) -> None:
+        known = self._known(npc)
+        self.npcs[npc] = NpcSummary(npc, known.persona, known.name, active=False)
+
+    def roster(self) -> Sequence[NpcSummary]:
+        return [self.npcs[npc] for npc in sorted(self.npcs)]
+
+    async def inspect(self, npc: str) -> NpcInfo:
+        known = self._known(npc)
+        return NpcInfo(
+            npc=npc,
+            persona=known.persona,
+            name=known.name,
+            active=known.active,
+            mood="calm",
+            relationships={"tom": {"trust": 0.5, "notes": ["owes her flour"]}},
+            journal=(Remembered("Mira", "Hello", 1000.0),),
+            tokens={"world": 300, "persona": 80},
+            kv_bytes=1024,
+            kv_tier="ram",
+        )
+
+    async def say(self, say: Say) -> AsyncIterator[ReplyEvent]:
+        self._known(say.npc)
+        self.said.append(say)
+        async for event in self._answer(say.npc):
+            yield event
+
+    async def happen(self, happening: Happening) -> AsyncIterator[ReplyEvent]:
+        for npc in happening.hearers:
+            self._known(npc)
+        self.happened.append(happening)
+        if not happening.silent:
+            for npc in happening.hearers:
+                async for event in self._answer(npc):
+                    yield event
+
+    async def _answer(self, npc: str) -> AsyncIterator[ReplyEvent]:
+        self.running += 1
+        try:
+            yield ReplyStarted(npc)
+            for index, piece in enumerate(self.pieces):
+                if index == 1 and npc in self.paused:
+                    await self.go_on.wait()
+                if index == 1 and self.failure is not None:
+                    raise self.failure
+                await asyncio.sleep(0)
+                yield ReplyDelta(npc, piece)
+            text = "".join(self.pieces)
+            yield ReplySentence(npc, text)
+            if self.compacts:
+                yield MemoryCompacted(npc, 900, 500)
+            yield ReplyDone(npc, text, FinishReason.STOP, Usage(20, 15, 5), Timings(total=0.1), "calm")
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled.append(npc)
+            raise
+        finally:
+            self.running -= 1
+
+    def _known(self, npc: str) -> NpcSummary:
+        if npc not in self.npcs:
+            raise UnknownNpc(f"No NPC {npc!r} was spawned.", remedy="Spawn it first.")
+        return self.npcs[npc]
