@@ -5,7 +5,6 @@ Not thread-safe: one thread calls everything here.
 
 import logging
 import time
-from typing import NamedTuple
 
 import torch
 
@@ -13,21 +12,13 @@ from npc_engine.inference.kv.blocks import BlockTree
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Span, make_batch
 from npc_engine.inference.model.runner import Runner
-from npc_engine.inference.request import FinishReason, Output, Request
+from npc_engine.inference.request import CacheState, FinishReason, Output, Request
 from npc_engine.inference.sampling import choose
 from npc_engine.inference.scheduler import Scheduler, Work
 from npc_engine.inference.sequence import Sequence
 from npc_engine.inference.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
-
-
-class CacheState(NamedTuple):
-    """How much of a prompt has its attention state kept: tokens, bytes, and in which tier."""
-
-    tokens: int
-    nbytes: int
-    tier: str
 
 
 class Engine:
@@ -38,6 +29,7 @@ class Engine:
         self._slots, self._blocks = slots, blocks
         self._scheduler = Scheduler()
         self._sequences: dict[str, Sequence] = {}
+        self._cancelled: set[str] = set()
         self._ended: list[Output] = []
 
     @property
@@ -60,10 +52,8 @@ class Engine:
         self._scheduler.add(sequence)
 
     def cancel(self, request_id: str) -> None:
-        """End a request now; its last output comes with the next step. An id that has just ended is ignored."""
-        sequence = self._sequences.get(request_id)
-        if sequence is not None:
-            self._end(sequence, FinishReason.CANCELLED)
+        """End a request with the next step, which delivers its last output. An id that has just ended is ignored."""
+        self._cancelled.add(request_id)
 
     def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         """What is kept of ``prompt``'s attention state."""
@@ -75,21 +65,19 @@ class Engine:
     def step(self) -> list[Output]:
         """One forward pass over as much work as fits. Returns what it added to each request.
 
-        A failing forward ends the requests that were running, with finish ``error``, and leaves the engine usable.
+        A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable.
         """
-        self._expire()
-        self._admit()
-        work = self._scheduler.plan()
-        outputs: list[Output] = []
-        if work:
-            try:
-                outputs = self._run(work)
-            except Exception as error:  # whatever a kernel raises must not end the other requests' world
-                _log.exception("a step failed; its requests end")
-                for sequence in list(self._scheduler.running):
-                    self._end(sequence, FinishReason.ERROR, error=repr(error), keep=False)
+        try:
+            self._end_unwanted()
+            self._admit()
+            work = self._scheduler.plan()
+            outputs = self._run(work) if work else []
+        except Exception as error:  # whatever a kernel raises, or a full memory, must not end everyone's world
+            _log.exception("a step failed; its requests end")
+            outputs = []
+            self._abandon(repr(error))
         ended, self._ended = self._ended, []
-        return outputs + ended
+        return ended + outputs
 
     def check_integrity(self) -> None:
         """Assert what must hold between steps."""
@@ -137,7 +125,7 @@ class Engine:
                 victim = self._scheduler.to_park(sequence)
                 if victim is None:
                     return
-                self._release(victim, keep=True)
+                self._release(victim)
                 self._scheduler.add(victim)
             started = time.monotonic()
             self._scheduler.waiting.remove(sequence)
@@ -148,25 +136,35 @@ class Engine:
             self._blocks.load(match, self._slots, slot)
             sequence.admitted(match.length, time.monotonic() - started)
 
-    def _expire(self) -> None:
+    def _end_unwanted(self) -> None:
+        for request_id in self._cancelled & self._sequences.keys():
+            self._end(self._sequences[request_id], FinishReason.CANCELLED)
+        self._cancelled.clear()
         now = time.monotonic()
         for sequence in list(self._sequences.values()):
             deadline = sequence.request.deadline
             if deadline is not None and now > deadline and sequence.sampled == 0:
                 self._end(sequence, FinishReason.DEADLINE)
 
-    def _end(self, sequence: Sequence, finish: FinishReason, *, error: str = "", keep: bool = True) -> None:
-        self._ended.append(sequence.end(finish, error=error))
-        self._retire(sequence, keep=keep)
+    def _abandon(self, error: str) -> None:
+        """End every running request without touching its state, which a failure may have left half-written."""
+        for sequence in self._scheduler.running:
+            if self._sequences.pop(sequence.request.id, None) is not None:
+                self._ended.append(sequence.end(FinishReason.ERROR, error=error))
+        self._scheduler.running.clear()
+        self._slots.clear()
 
-    def _retire(self, sequence: Sequence, *, keep: bool = True) -> None:
+    def _end(self, sequence: Sequence, finish: FinishReason) -> None:
+        self._ended.append(sequence.end(finish))
+        self._retire(sequence)
+
+    def _retire(self, sequence: Sequence) -> None:
         del self._sequences[sequence.request.id]
-        self._release(sequence, keep=keep)
+        self._release(sequence)
 
-    def _release(self, sequence: Sequence, *, keep: bool) -> None:
-        """Take a sequence out of queue or slot; ``keep`` writes its state through to blocks first."""
-        running = sequence in self._scheduler.running
-        if running and keep:
+    def _release(self, sequence: Sequence) -> None:
+        """Take a sequence out of queue or slot, its state written through to blocks first."""
+        if sequence in self._scheduler.running:
             self._save(sequence, tail=True)
         slot = self._scheduler.remove(sequence)
         if slot is not None:

@@ -1,10 +1,10 @@
 """What goes into the engine and what comes out of it. Plain data: no tensors, no threads."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Priority(IntEnum):
@@ -30,7 +30,7 @@ class Sampling:
     """How the next token is chosen.
 
     ``temperature`` 0 is greedy. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 switch those filters off. The penalties look
-    at the last ``penalty_window`` tokens of prompt and output. ``seed`` None draws from the system. ``max_tokens`` 0
+    at the last ``penalty_window`` generated tokens. ``seed`` None draws from the system. ``max_tokens`` 0
     computes the prompt's attention state and samples nothing. ``stop`` strings end the text before them.
     ``stop_ids`` are token ids that end it (the model's end-of-turn ids), unless ``ignore_stop_ids``.
     """
@@ -89,22 +89,43 @@ class Usage:
 class Output:
     """What one step added to a request. ``text`` is valid Unicode: bytes of a half-finished character are held back.
 
-    The last output of a request, and only the last, has ``finish``, ``usage`` and ``timings``. With finish ``error``,
-    ``error`` says what happened.
+    ``usage`` and ``timings`` are those up to now. The last output of a request, and only the last, has ``finish``; with
+    finish ``error``, ``error`` says what happened.
     """
 
     request_id: str
+    usage: Usage
+    timings: Timings
     token_ids: tuple[int, ...] = ()
     text: str = ""
     finish: FinishReason | None = None
-    usage: Usage | None = None
-    timings: Timings | None = None
     error: str = ""
+
+
+class CacheState(NamedTuple):
+    """How much of a prompt has its attention state kept: tokens, bytes, and in which tier."""
+
+    tokens: int
+    nbytes: int
+    tier: str
 
 
 class Generator(Protocol):
     """Whatever turns requests into outputs: the engine's thread, or a peer behind a network."""
 
-    def generate(self, request: Request) -> AsyncIterator[Output]:
+    @property
+    def max_context(self) -> int:
+        """Tokens that prompt and reply may have together."""
+        ...
+
+    def new_id(self) -> str:
+        """A request id that no other request of this generator has."""
+        ...
+
+    def generate(self, request: Request) -> AsyncGenerator[Output, None]:
         """Yield outputs until one has ``finish``. Closing the iterator early cancels the request."""
+        ...
+
+    async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
+        """What is kept of ``prompt``'s attention state."""
         ...

@@ -17,14 +17,17 @@ _CANDIDATES = 128
 
 
 class Chooser:
-    """One request's sampling state: its parameters, its random generator and the ids its penalties look at."""
+    """One request's sampling state: its parameters, its random generator and the ids its penalties look at.
 
-    def __init__(self, sampling: Sampling, prompt: tuple[int, ...]) -> None:
+    The penalties look at what was generated, never at the prompt: there they would make a character's own name, and
+    every word it has been told, less likely.
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
         self._random = Random(sampling.seed)
-        window = max(0, sampling.penalty_window)
-        self._recent = list(prompt[-window:]) if window and self._penalises else []
-        self._window = window
+        self._recent: list[int] = []
+        self._window = max(0, sampling.penalty_window)
 
     @property
     def greedy(self) -> bool:

@@ -17,7 +17,7 @@ class Sequence:
         self.request = request
         self.tokens = list(request.prompt)
         self.computed = 0
-        self.chooser = Chooser(request.sampling, request.prompt)
+        self.chooser = Chooser(request.sampling)
         self.finish: FinishReason | None = None
         self._detokenizer = detokenizer
         self._stops = StopFinder(request.sampling.stop)
@@ -64,13 +64,18 @@ class Sequence:
             return self.end(FinishReason.STOP, (token_id,), text)
         if self.sampled >= sampling.max_tokens:
             return self.end(FinishReason.LENGTH, (token_id,), text)
-        return Output(self.request.id, (token_id,), text)
+        return self._output((token_id,), text)
 
     def end(self, finish: FinishReason, token_ids: tuple[int, ...] = (), text: str = "", error: str = "") -> Output:
         """The last output. Text still held back for a stop string comes out, unless one was found."""
         self.finish = finish
         if finish is not FinishReason.STOP or not token_ids:
             text += self._stops.flush()
+        return self._output(token_ids, text, finish, error)
+
+    def _output(
+        self, token_ids: tuple[int, ...], text: str, finish: FinishReason | None = None, error: str = ""
+    ) -> Output:
         now, arrival = time.monotonic(), self.request.arrival
         admitted, first = self._admitted or now, self._first or now
         timings = Timings(
@@ -81,4 +86,4 @@ class Sequence:
             total=now - arrival,
         )
         usage = Usage(len(self.request.prompt), self._cached, self.sampled)
-        return Output(self.request.id, token_ids, text, finish, usage, timings, error)
+        return Output(self.request.id, usage, timings, token_ids, text, finish, error)

@@ -5,12 +5,12 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
-from npc_engine.inference.engine import CacheState, Engine
-from npc_engine.inference.request import Output, Request
+from npc_engine.inference.engine import Engine
+from npc_engine.inference.request import CacheState, FinishReason, Output, Request, Timings, Usage
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -52,7 +52,7 @@ class EngineThread:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    async def generate(self, request: Request) -> AsyncIterator[Output]:
+    async def generate(self, request: Request) -> AsyncGenerator[Output, None]:
         """See Generator. Raises LimitExceeded for a prompt that does not fit, Overloaded when too many wait."""
         self._check(request)
         loop = asyncio.get_running_loop()
@@ -96,6 +96,11 @@ class EngineThread:
         self._post(run)
         return await answer
 
+    @property
+    def max_context(self) -> int:
+        """See Generator."""
+        return self._engine.max_context
+
     def new_id(self) -> str:
         """A request id that no other request of this engine has."""
         return f"r{next(self._numbers)}"
@@ -125,15 +130,24 @@ class EngineThread:
         self._engine.submit(request)
 
     def _loop(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # nobody is above this thread to hear of it
+            _log.critical("the engine's thread died; restart the server", exc_info=True)
+            self._stopping = True
+            self._fail_all(repr(error))
+
+    def _work(self) -> None:
         while not self._stopping:
             self._obey()
-            if not self._engine.has_work:
+            if self._engine.has_work:
+                for output in self._engine.step():
+                    self._deliver(output)
+            else:
                 self._engine.check_integrity()
                 with self._wake:
                     self._wake.wait_for(lambda: bool(self._commands) or self._stopping)
-                continue
-            for output in self._engine.step():
-                self._deliver(output)
+        self._fail_all("the engine was stopped")
 
     def _obey(self) -> None:
         while self._commands:
@@ -148,9 +162,10 @@ class EngineThread:
             del self._listeners[output.request_id]
         try:
             deliver(output)
-        except RuntimeError:
-            # That event loop has closed. Nobody listens any more.
+        except RuntimeError:  # that event loop has closed: nobody listens any more
             self._engine.cancel(output.request_id)
-            self._listeners.setdefault(output.request_id, lambda _: None)
-            if output.finish is not None:
-                del self._listeners[output.request_id]
+
+    def _fail_all(self, error: str) -> None:
+        self._obey()
+        for request_id in list(self._listeners):
+            self._deliver(Output(request_id, Usage(), Timings(), finish=FinishReason.ERROR, error=error))

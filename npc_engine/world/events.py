@@ -20,7 +20,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Someone speaks to ``npc``, who answers. ``hearers`` (other NPCs) hear the line and the answer; nobody else does."""
+    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does."""
 
     npc: str
     speaker: Speaker

@@ -122,6 +122,15 @@ def test_a_second_process_waits_and_uses_what_the_first_made(whole: Path, tmp_pa
     assert found == [tmp_path / "models" / "tiny"] * 2
 
 
+def test_a_frozen_cache_gives_what_it_has_and_makes_nothing(whole: Path, tmp_path: Path) -> None:
+    frozen = ModelCache(tmp_path, frozen=True)
+    with pytest.raises(OperatorError, match="models pull tiny"):
+        frozen.provide("tiny", "tiny", lambda target, _: _copy(whole, target), Silent())
+    assert not list(tmp_path.iterdir())
+    made = ModelCache(tmp_path).provide("tiny", "tiny", lambda target, _: _copy(whole, target), Silent())
+    assert frozen.provide("tiny", "tiny", lambda target, _: None, Silent()) == made
+
+
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     def full(target: Path, work: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

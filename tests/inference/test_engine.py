@@ -79,7 +79,6 @@ def test_a_second_turn_reads_only_what_is_new(loaded: LoadedEngine) -> None:
     reply = generate(loaded.engine, greedy("a", prompt))["a"]
     loaded.engine.submit(greedy("b", prompt + reply + (9, 10, 11)))
     usage = drain(loaded.engine)["b"][-1].usage
-    assert usage is not None
     # The last sampled token was never fed, so it is new, like the three of the next line.
     assert usage.prompt_tokens - usage.cached_tokens == 4
 
@@ -150,7 +149,7 @@ def test_a_shared_beginning_is_computed_once(loaded: LoadedEngine) -> None:
     for i in range(5):
         loaded.engine.submit(greedy(f"n{i}", (*world, 10 + i, 20 + i), 3))
     usages = [parts[-1].usage for parts in drain(loaded.engine).values()]
-    assert sorted(u.cached_tokens for u in usages if u) == [0, 192, 192, 192, 192]
+    assert sorted(u.cached_tokens for u in usages) == [0, 192, 192, 192, 192]
 
 
 def test_text_stops_before_a_stop_string_even_when_it_comes_in_pieces(loaded: LoadedEngine) -> None:
@@ -197,3 +196,13 @@ def test_a_failing_forward_ends_its_requests_and_leaves_the_engine_usable(
         assert "division" in output.error
     assert len(generate(loaded.engine, greedy("good", PROMPTS[0]))["good"]) == 12
     loaded.engine.check_integrity()
+
+
+def test_a_request_cancelled_in_the_middle_leaves_its_state_to_whoever_begins_alike(loaded: LoadedEngine) -> None:
+    loaded.engine.submit(greedy("gone", PROMPTS[4], 60))
+    for _ in range(5):
+        loaded.engine.step()
+    loaded.engine.cancel("gone")
+    drain(loaded.engine)
+    loaded.engine.check_integrity()
+    assert loaded.engine.cache_state(PROMPTS[4]).tokens == len(PROMPTS[4])

@@ -86,6 +86,10 @@ class Slots:
             for store in (self.keys, self.values):
                 store[:, slot, :, :last_length].copy_(store[:, self.used, :, :last_length])
 
+    def clear(self) -> None:
+        """Free all slots at once."""
+        self.used = 0
+
     def _zeros(self, slots: int, capacity: int) -> torch.Tensor:
         # Zeros, not whatever memory holds: a masked key has weight 0, and 0 times NaN is NaN.
         layers, kv_heads, head_dim = self._shape

@@ -32,10 +32,11 @@ class CachedModel:
 
 
 class ModelCache:
-    """The models below one cache folder. Creates nothing until there is something to keep."""
+    """The models below one cache folder. Creates nothing until there is something to keep, and never if ``frozen``."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, *, frozen: bool = False) -> None:
         self.folder = cache.absolute() / "models"
+        self._frozen = frozen
 
     def find(self, name: str) -> Path | None:
         """The folder of a whole model, or None if it was never made. Raises OperatorError if it is damaged."""
@@ -49,8 +50,13 @@ class ModelCache:
         """The folder of model ``name``, made now by ``make(target, work)`` if it is not there or is damaged.
 
         ``target`` does not exist yet and becomes the model's folder; ``work`` is an empty folder for what is only
-        needed meanwhile. Raises OperatorError when there is no room, no right to write, or ``make`` raises it.
+        needed meanwhile. Raises OperatorError when there is no room, no right to write, or ``make`` raises it; when
+        the cache is frozen, also for what is not there.
         """
+        if self._frozen:
+            if (found := self.find(name)) is None:
+                raise OperatorError(f"{origin} is not in the cache.", remedy=f"Run 'npc-engine models pull {origin}'.")
+            return found
         if self._is_sound(name):
             return self.folder / name
         try:

@@ -53,15 +53,15 @@ BUILT_IN = {
 _ALIASES = {"default": DEFAULT}
 
 
-def resolve(spec: str, *, cache: Path, report: Progress | None = None) -> Path:
+def resolve(spec: str, *, cache: Path, report: Progress | None = None, may_fetch: bool = True) -> Path:
     """The folder of the model that ``spec`` names, with config, safetensors, tokenizer and chat template.
 
     ``cache`` is the folder that ``config.Settings.cache`` names. Takes milliseconds once a model is there; the first
-    time it may fetch and convert, which ``report`` is told about. Raises OperatorError, which says what to do, when
-    the model can't be had, is damaged, or was never taught to converse.
+    time it may fetch and convert, which ``report`` is told about, unless ``may_fetch`` is false. Raises OperatorError,
+    which says what to do, when the model can't be had, is damaged, or was never taught to converse.
     """
     report = report or Silent()
-    store = ModelCache(cache)
+    store = ModelCache(cache, frozen=not may_fetch)
     name = _ALIASES.get(spec, spec)
     if name in BUILT_IN:
         return _built_in(BUILT_IN[name], store, report)

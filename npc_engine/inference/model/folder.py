@@ -1,6 +1,7 @@
 """What a model folder must hold, checked in milliseconds and without the libraries that read it."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,16 @@ def chat_template(folder: Path) -> str:
         f"The model in {folder} has no chat template, so it was not made for conversations.",
         remedy=f"Take an instruct or chat variant of it, or put a {CHAT_TEMPLATE} into the folder.",
     )
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers the weights of ``folder`` are, from their headers. Call ``check_folder`` first."""
+    total = 0
+    for path in weight_files(folder):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(_LENGTH_BYTES), "little")))
+        total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return total
 
 
 def folder_bytes(folder: Path) -> int:

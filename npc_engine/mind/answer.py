@@ -1,0 +1,53 @@
+"""One answer in the making: engine outputs in, pieces of speech out."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from npc_engine.errors import DeadlinePassed, NpcEngineError
+from npc_engine.inference.request import FinishReason, Generator, Request, Timings, Usage
+from npc_engine.mind.reply import Delta, ReplyParser, Sentence
+
+
+class Answer:
+    """Iterate ``pieces`` once. The other attributes tell what has been said so far, also after an early end."""
+
+    def __init__(self, generator: Generator, request: Request, parser: ReplyParser) -> None:
+        self._generator, self._request, self._parser = generator, request, parser
+        self.token_ids: list[int] = []
+        self.finish = FinishReason.CANCELLED
+        self.usage = Usage(prompt_tokens=len(request.prompt))
+        self.timings = Timings()
+
+    @property
+    def text(self) -> str:
+        """What was said: all deltas together."""
+        return self._parser.text
+
+    async def pieces(self) -> AsyncGenerator[Delta | Sentence, None]:
+        """Yield the answer as it comes. Closing it stops the generation.
+
+        Raises DeadlinePassed, or NpcEngineError when the engine failed.
+        """
+        async with aclosing(self._generator.generate(self._request)) as outputs:
+            async for output in outputs:
+                self.token_ids.extend(output.token_ids)
+                self.usage, self.timings = output.usage, output.timings
+                for piece in self._parser.feed(output.text):
+                    yield piece
+                if self._parser.finished:
+                    self.finish = FinishReason.STOP
+                    break
+                if output.finish is not None:
+                    self.finish = output.finish
+                    _raise_failure(output.finish, output.error)
+        for piece in self._parser.finish(cut=self.finish is not FinishReason.STOP):
+            yield piece
+
+
+def _raise_failure(finish: FinishReason, error: str) -> None:
+    if finish is FinishReason.DEADLINE:
+        raise DeadlinePassed(
+            "The deadline passed before the answer could begin.", remedy="Allow more time, or ask again."
+        )
+    if finish is FinishReason.ERROR:
+        raise NpcEngineError(f"The engine failed: {error}.", remedy="Ask again; the server's log has the details.")

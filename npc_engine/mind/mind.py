@@ -1,0 +1,254 @@
+"""One NPC's mind: what it has in its prompt, and how it answers."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from npc_engine.errors import LimitExceeded, OperatorError
+from npc_engine.inference.request import CacheState, Generator, Priority, Request, Sampling
+from npc_engine.inference.tokenizer import Tokenizer
+from npc_engine.mind.answer import Answer
+from npc_engine.mind.context import Context, Head, Segment
+from npc_engine.mind.markup import Ids, Markup
+from npc_engine.mind.reply import ReplyParser
+from npc_engine.persona.loading import LoadedWorld
+from npc_engine.persona.render import activated_lore, render_examples, render_persona, render_world
+from npc_engine.persona.schema import PLAYER, Persona
+from npc_engine.store import Entry
+
+RESERVE = 256
+"""Tokens kept free, beside the reply's, for the next line and its volatile facts: shrinking then waits for no one."""
+
+LEAST_WINDOW = 64
+"""Tokens of conversation, beside the reply, without which no answer makes sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A model's way with text: its tokenizer, its chat markup, and the ids that end an answer."""
+
+    tokenizer: Tokenizer
+    markup: Markup
+    end_ids: frozenset[int]
+
+
+class Mind:
+    """The mind of ``npc``. ``turn`` is held while it answers: it says one thing at a time."""
+
+    def __init__(
+        self,
+        npc: str,
+        persona_id: str,
+        loaded: LoadedWorld,
+        *,
+        language: Language,
+        generator: Generator,
+        variables: Mapping[str, str],
+    ) -> None:
+        self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
+        self.persona: Persona = loaded.personas[persona_id]
+        self.turn = asyncio.Lock()
+        self._loaded, self._language, self._generator = loaded, language, generator
+        self._variables = variables
+        head = self._head()
+        self._context = Context(language.markup, head, self._room(len(head.ids)))
+        self._answering = False
+        self._meanwhile: list[Segment] = []
+        self._warming: asyncio.Task[None] | None = None
+
+    @property
+    def window_start(self) -> int:
+        """The journal seq of the oldest entry in the prompt; 0 when there is none."""
+        return self._context.first_seq
+
+    @property
+    def tokens(self) -> Mapping[str, int]:
+        """Tokens per part of the prompt, and the most there may be."""
+        context = self._context
+        return {
+            "shared": len(context.head.shared),
+            "persona": len(context.head.own),
+            "history": context.history_tokens,
+            "room": context.room,
+        }
+
+    async def cache_state(self) -> CacheState:
+        """How much of the prompt has its attention state kept."""
+        return await self._generator.cache_state(self._context.stable)
+
+    def restore(self, entries: Sequence[Entry]) -> int:
+        """Begin with what the journal holds, oldest first. Tokens that no longer fit, or 0."""
+        self._context.restore(self._segment(entry) for entry in entries)
+        before, after = self.compact() or (0, 0)
+        return before - after
+
+    def check_length(self, speaker: str, text: str) -> None:
+        """Raise LimitExceeded for a line that would push nearly everything else out of mind."""
+        most = (self._context.room - len(self._context.head.ids)) // 2
+        tokens = len(self.line_ids("heard", speaker, text))
+        if tokens > most:
+            raise LimitExceeded(
+                f"The line is {tokens} tokens long; {self.persona.name} can take in {most} at once.",
+                remedy="Send less text, or give the persona a larger memory.window_tokens.",
+            )
+
+    def line_ids(self, kind: str, speaker: str, text: str) -> Ids:
+        """The ids with which a line enters the prompt. Whatever is in it, it stays one line of one speaker."""
+        words = " ".join(text.split())
+        if kind == "said":
+            shown = words
+        elif kind == "event":
+            shown = f"*{words.strip('*')}*"
+        else:
+            shown = f"{' '.join(speaker.split())}: {words}"
+        return tuple(self._language.tokenizer.encode_text(shown))
+
+    def hear(self, entry: Entry) -> None:
+        """Take in what was said or what happened. While it answers, it listens only after that."""
+        segment = self._segment(entry)
+        if self._answering and entry.kind != "said":
+            self._meanwhile.append(segment)
+        else:
+            self._context.append(segment)
+
+    def answer(
+        self,
+        line: str,
+        *,
+        names: Collection[str],
+        priority: Priority = Priority.PLAYER,
+        deadline: float | None = None,
+        max_tokens: int | None = None,
+    ) -> Answer:
+        """Start answering ``line``, the last thing heard. ``names``: of everyone else it must not speak for.
+
+        Call with ``turn`` held, and ``answered`` or ``kept_silent`` when the answer is over.
+        """
+        assert self.turn.locked()
+        self._answering = True
+        self.rest()
+        generation = self.persona.generation
+        most = min(max_tokens or generation.max_tokens, generation.max_tokens * 4)
+        request = Request(
+            self._generator.new_id(),
+            self._context.prompt(self._volatile(line)),
+            self._sampling(most),
+            priority,
+            deadline,
+        )
+        parser = ReplyParser(
+            self.persona.name,
+            {*names, *self._loaded.names.values()} - {self.persona.name},
+            narration=generation.narration,
+            max_sentences=generation.max_sentences,
+            control_tokens=self._language.tokenizer.control_tokens,
+        )
+        return Answer(self._generator, request, parser)
+
+    def said_ids(self, answer: Answer) -> Ids:
+        """The ids with which an answer enters the prompt: those that were sampled, if all of it was kept."""
+        tokenizer = self._language.tokenizer
+        if tokenizer.decode(answer.token_ids).strip() == answer.text:
+            return tuple(answer.token_ids)
+        return self.line_ids("said", self.persona.name, answer.text)
+
+    def answered(self, entry: Entry | None) -> None:
+        """The answer is in the journal as ``entry`` (None: nothing was said). Then comes what was heard meanwhile."""
+        self._answering = False
+        if entry is not None:
+            self.hear(entry)
+        for segment in self._meanwhile:
+            self._context.append(segment)
+        self._meanwhile.clear()
+
+    def compact(self) -> tuple[int, int] | None:
+        """Let go of the oldest entries if the prompt is nearly full. Tokens before and after, or None."""
+        return self._compact(self.persona.generation.max_tokens + min(RESERVE, self.persona.memory.window_tokens // 4))
+
+    def make_room(self, line: str, max_tokens: int | None) -> tuple[int, int] | None:
+        """Let go of the oldest entries if the answer to ``line`` would not fit. Tokens before and after, or None."""
+        most = max_tokens or self.persona.generation.max_tokens
+        return self._compact(most + len(self._volatile(line)) + len(self._language.markup.user_to_assistant) + 1)
+
+    def warm(self) -> None:
+        """Have the prompt's attention state computed in idle time, so that the next line finds all of it."""
+        if self._warming is None or self._warming.done():
+            self._warming = asyncio.get_running_loop().create_task(self._warm())
+
+    def rest(self) -> None:
+        """Stop what runs in idle time."""
+        if self._warming is not None:
+            self._warming.cancel()
+
+    async def _warm(self) -> None:
+        request = Request(
+            self._generator.new_id(), self._context.stable, Sampling(max_tokens=0), priority=Priority.IDLE
+        )
+        async for _ in self._generator.generate(request):
+            pass
+
+    def _compact(self, reserve: int) -> tuple[int, int] | None:
+        return self._context.compact(reserve) if self._context.overflow(reserve) else None
+
+    def _segment(self, entry: Entry) -> Segment:
+        """An entry with the ids it was stored with, unless they are another model's."""
+        ids = entry.token_ids
+        expected = self.line_ids(entry.kind, entry.speaker_name, entry.text)
+        if ids != expected:
+            decoded = " ".join(self._language.tokenizer.decode(list(ids)).split())
+            if entry.kind != "said" or decoded != entry.text:
+                ids = expected
+        return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
+
+    def _volatile(self, line: str) -> Ids:
+        relation = self.persona.relationships.get(PLAYER)
+        lore = activated_lore(
+            self.persona,
+            self._loaded.world,
+            line,
+            trust=relation.trust if relation else 0,
+            variables=self._variables,
+        )
+        if not lore:
+            return ()
+        return tuple(self._language.tokenizer.encode_text(f"(You know: {' '.join(lore)})"))
+
+    def _sampling(self, max_tokens: int) -> Sampling:
+        generation = self.persona.generation
+        return Sampling(
+            temperature=generation.temperature,
+            top_k=generation.top_k,
+            top_p=generation.top_p,
+            min_p=generation.min_p,
+            repetition_penalty=generation.repetition_penalty,
+            max_tokens=max_tokens,
+            stop_ids=self._language.end_ids,
+        )
+
+    def _head(self) -> Head:
+        """World first and by itself, so that its ids are the same for everyone; examples as turns of a conversation."""
+        markup, encode = self._language.markup, self._language.tokenizer.encode_text
+        world = render_world(self._loaded.world, variables=self._variables)
+        shared = markup.opening + tuple(encode(world + "\n"))
+        persona = render_persona(self.persona, self._loaded.names, variables=self._variables, examples=False)
+        own = list(tuple(encode(persona)) + markup.system_to_user)
+        asker = self._variables.get(PLAYER, "Traveller")
+        for line, reply in render_examples(self.persona, self._variables):
+            own += encode(f"{asker}: {line}")
+            own += markup.user_to_assistant
+            own += encode(reply)
+            own += markup.assistant_to_user
+        return Head(shared, tuple(own))
+
+    def _room(self, head: int) -> int:
+        """Tokens for everything: what the designer wants remembered, within what the engine can hold."""
+        generation = self.persona.generation
+        wanted = head + max(self.persona.memory.window_tokens, 2 * generation.max_tokens + LEAST_WINDOW)
+        room = min(self._generator.max_context, wanted)
+        least = head + generation.max_tokens + LEAST_WINDOW
+        if room < least:
+            raise OperatorError(
+                f"{self.persona.name} needs {least} tokens for persona, line and reply; there is room for {room}.",
+                remedy="Shorten the persona or its max_tokens, or start the server with a larger max_context.",
+            )
+        return room
