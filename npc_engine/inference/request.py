@@ -29,10 +29,12 @@ class FinishReason(StrEnum):
 class Sampling:
     """How the next token is chosen.
 
-    ``temperature`` 0 is greedy. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 switch those filters off. The penalties look
-    at the last ``penalty_window`` generated tokens. ``seed`` None draws from the system. ``max_tokens`` 0
-    computes the prompt's attention state and samples nothing. ``stop`` strings end the text before them.
-    ``stop_ids`` are token ids that end it (the model's end-of-turn ids), unless ``ignore_stop_ids``.
+    ``temperature`` 0 is greedy. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 switch those filters off. The three penalties
+    look at the last ``penalty_window`` generated tokens. ``loop_penalty`` (0: off) lowers a token that would prolong a
+    repetition, the more the longer it is already, in what was generated and in ``said_before``, ids of earlier replies
+    that must not come again word for word. ``seed`` None draws from the system. ``max_tokens`` 0 computes the prompt's
+    attention state and samples nothing. ``stop`` strings end the text before them. ``stop_ids`` are token ids that end
+    it (the model's end-of-turn ids), unless ``ignore_stop_ids``.
     """
 
     temperature: float = 0.0
@@ -43,6 +45,8 @@ class Sampling:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     penalty_window: int = 64
+    loop_penalty: float = 0.0
+    said_before: tuple[int, ...] = ()
     seed: int | None = None
     max_tokens: int = 128
     stop: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ import torch
 from npc_engine.inference.request import Sampling
 
 _CANDIDATES = 128
+_LOOP_BASE, _LOOP_ALLOWED, _LOOP_LONGEST = 1.75, 2, 16
 
 
 class Chooser:
@@ -27,7 +28,7 @@ class Chooser:
         self.sampling = sampling
         self._random = Random(sampling.seed)
         self._recent: list[int] = []
-        self._window = max(0, sampling.penalty_window)
+        self._said = list(sampling.said_before)
 
     @property
     def greedy(self) -> bool:
@@ -41,21 +42,44 @@ class Chooser:
 
     def penalise(self, row: torch.Tensor) -> None:
         """Lower, in place, the logits [vocab] of recent ids: CTRL's rule (arXiv 1909.05858) and additive ones."""
-        if not self._recent:
-            return
-        counts = Counter(self._recent)
-        ids = torch.tensor(list(counts), device=row.device)
-        values = row[ids]
-        penalty = self.sampling.repetition_penalty
-        values = torch.where(values > 0, values / penalty, values * penalty)
-        seen = torch.tensor(list(counts.values()), dtype=row.dtype, device=row.device)
-        row[ids] = values - self.sampling.frequency_penalty * seen - self.sampling.presence_penalty
+        if self._penalises and self._recent:
+            counts = Counter(self._recent)
+            ids = torch.tensor(list(counts), device=row.device)
+            values = row[ids]
+            penalty = self.sampling.repetition_penalty
+            values = torch.where(values > 0, values / penalty, values * penalty)
+            seen = torch.tensor(list(counts.values()), dtype=row.dtype, device=row.device)
+            row[ids] = values - self.sampling.frequency_penalty * seen - self.sampling.presence_penalty
+        for token_id, length in self._continuations().items():
+            row[token_id] -= self.sampling.loop_penalty * _LOOP_BASE ** (length - _LOOP_ALLOWED)
 
     def chose(self, token_id: int) -> None:
         """Remember a choice for the penalties."""
-        if self._penalises and self._window:
+        if self._penalises:
             self._recent.append(token_id)
-            del self._recent[: -self._window]
+            del self._recent[: -self.sampling.penalty_window]
+        if self.sampling.loop_penalty:
+            self._said.append(token_id)
+
+    def _continuations(self) -> dict[int, int]:
+        """Ids that would prolong a repetition of at least ``_LOOP_ALLOWED`` tokens, with its length so far.
+
+        The rule is DRY's (p-e-w, "don't repeat yourself", in several open samplers).
+        """
+        said = self._said
+        if not self.sampling.loop_penalty or len(said) <= _LOOP_ALLOWED:
+            return {}
+        found: dict[int, int] = {}
+        last = len(said) - 1
+        for at in range(last):
+            if said[at] != said[last]:
+                continue
+            length = 1
+            while length < min(at + 1, _LOOP_LONGEST) and said[at - length] == said[last - length]:
+                length += 1
+            if length >= _LOOP_ALLOWED:
+                found[said[at + 1]] = max(length, found.get(said[at + 1], 0))
+        return found
 
     def pick(self, scaled: torch.Tensor, values: torch.Tensor, ids: torch.Tensor, log_total: float) -> int:
         """Choose among the best candidates of a row.
@@ -66,7 +90,10 @@ class Chooser:
         point = self._random.random()
         chosen = self._pick(values, ids, log_total, point, complete=len(values) == len(scaled))
         if chosen is None:
-            values, ids = scaled.sort(descending=True, stable=True)
+            # The candidates stay in front: among equal logits a sort may order others first.
+            rest = scaled.index_fill(0, ids, float("-inf")).sort(descending=True)
+            behind = len(scaled) - len(ids)
+            values, ids = torch.cat((values, rest.values[:behind])), torch.cat((ids, rest.indices[:behind]))
             chosen = self._pick(values, ids, log_total, point, complete=True)
         assert chosen is not None
         return chosen

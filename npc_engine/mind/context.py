@@ -61,6 +61,11 @@ class Context:
         """Tokens of the history, markup included."""
         return len(self._stable) - len(self.head.ids)
 
+    def said(self, newest: int) -> Ids:
+        """The ids of the ``newest`` answers still in the prompt, oldest first."""
+        answers = [segment.ids for segment in self._segments if segment.kind == "said"]
+        return tuple(i for ids in answers[-newest:] for i in ids)
+
     def append(self, segment: Segment) -> None:
         """Add what was heard or said last."""
         previous = self._segments[-1] if self._segments else None

@@ -19,6 +19,10 @@ from npc_engine.store import Entry
 RESERVE = 256
 """Tokens kept free, beside the reply's, for the next line and its volatile facts: shrinking then waits for no one."""
 
+LOOP_PENALTY = 0.8
+REMEMBERED_ANSWERS = 4
+"""So many of its last answers an NPC avoids to repeat word for word: small models love to."""
+
 LEAST_WINDOW = 64
 """Tokens of conversation, beside the reply, without which no answer makes sense."""
 
@@ -221,6 +225,8 @@ class Mind:
             top_p=generation.top_p,
             min_p=generation.min_p,
             repetition_penalty=generation.repetition_penalty,
+            loop_penalty=LOOP_PENALTY,
+            said_before=self._context.said(REMEMBERED_ANSWERS),
             max_tokens=max_tokens,
             stop_ids=self._language.end_ids,
         )
