@@ -1,0 +1,142 @@
+"""``npc-engine chat``: talk to one NPC in the terminal."""
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from npc_engine.cli.options import Config, Data, Model, Personas, Token, given
+
+if TYPE_CHECKING:
+    from bridge.client import Client, Reply
+    from bridge.protocol import Timings, Usage
+    from npc_engine.cli.background import BackgroundLoop
+    from npc_engine.config import Settings
+
+_LOCAL = "127.0.0.1"
+
+
+def chat(
+    npc: Annotated[str, typer.Argument(help="Whom to talk to: a persona's name.")],
+    player: Annotated[str, typer.Option("--as", help="Who you are to them.")] = "Traveller",
+    persona: Annotated[str | None, typer.Option(help="Their persona.", show_default="the same name")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A running server.", show_default="the local one, or an engine of its own")
+    ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Show how fast each answer came.")] = False,
+    data: Data = None,
+    personas: Personas = None,
+    model: Model = None,
+    token: Token = None,
+    config: Config = None,
+) -> None:
+    """Talk to an NPC. An empty line is silence; Ctrl-C stops an answer, Ctrl-D ends the talk."""
+    from npc_engine.cli.background import BackgroundLoop
+    from npc_engine.cli.console import out
+    from npc_engine.cli.signals import interruptible
+    from npc_engine.config import load_settings
+
+    settings = load_settings(given(data=data, personas=personas, model=model, token=token), config)
+    own_engine = any(flag is not None for flag in (data, personas, model))
+    try:
+        with interruptible(), BackgroundLoop() as loop, _client(loop, settings, url, own_engine=own_engine) as client:
+            loop.run(client.spawn(npc, persona or npc))
+            out.print(f"You are talking to {npc}. Ctrl-D ends it.", style="dim", markup=False)
+            for line in _lines():
+                _converse(loop, client, npc, line, player, timings=timings)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@contextmanager
+def _client(loop: "BackgroundLoop", settings: "Settings", url: str | None, *, own_engine: bool) -> "Iterator[Client]":
+    """A client of the server at ``url``, of one that runs here anyway, or of one that is started for this talk."""
+    from bridge.client import Client, ServerUnreachable
+
+    token = settings.token.get_secret_value() if settings.token else None
+    if not own_engine or url is not None:
+        client = Client(url or f"ws://{_LOCAL}:{settings.port}", token=token, name="chat")
+        try:
+            loop.run(client.__aenter__())
+        except ServerUnreachable:
+            if url is not None:
+                raise
+        else:
+            try:
+                yield client
+            finally:
+                loop.run(client.close())
+            return
+    from npc_engine.cli.progress import ShownProgress
+    from npc_engine.cli.startup import prepare, serving
+
+    async def start(stack: AsyncExitStack) -> Client:
+        # Behind its own socket, so that what is tried here is what a game gets. The port is no one else's business.
+        secret = secrets.token_urlsafe()
+        server = await stack.enter_async_context(serving(prepared, host=_LOCAL, port=0, token=secret))
+        return await stack.enter_async_context(Client(server.url, token=secret, name="chat"))
+
+    with ShownProgress() as progress:
+        progress.begin("Starting an engine for this talk")
+        with prepare(settings, progress) as prepared:
+            progress.end()
+            stack = AsyncExitStack()
+            try:
+                yield loop.run(start(stack))
+            finally:
+                loop.run(stack.aclose())
+
+
+def _lines() -> Iterator[str]:
+    """What the player types, until there is no more."""
+    prompt = "> " if sys.stdin.isatty() else ""
+    while True:
+        try:
+            line = input(prompt).strip()
+        except EOFError:
+            return
+        if line:
+            yield line
+
+
+def _converse(loop: "BackgroundLoop", client: "Client", npc: str, line: str, player: str, *, timings: bool) -> None:
+    from npc_engine.cli.console import out, show_error
+    from npc_engine.errors import NpcEngineError, OperatorError
+
+    async def speak() -> "Reply":
+        return client.say(npc, line, speaker=player)
+
+    async def listen() -> None:
+        out.print(f"{npc}: ", style="bold green", end="", markup=False)
+        async for piece in reply:
+            out.print(piece, end="", markup=False)
+        done = await reply
+        out.print()
+        if timings and done.timings is not None and done.usage is not None:
+            out.print(_describe(done.usage, done.timings), style="dim", markup=False)
+
+    try:
+        reply = loop.run(speak())
+        loop.run(listen())
+    except KeyboardInterrupt:
+        reply.cancel()
+        out.print(" ...")
+    except OperatorError:
+        raise
+    except NpcEngineError as error:
+        # A line that was refused does not end the talk.
+        out.print()
+        show_error(error)
+
+
+def _describe(usage: "Usage", timings: "Timings") -> str:
+    speaking = timings.total - timings.first_token
+    speed = f", {(usage.completion_tokens - 1) / speaking:.0f} tokens/s" if speaking > 0 else ""
+    return (
+        f"first word after {timings.first_token * 1000:.0f} ms (waited {timings.queue * 1000:.0f}, restored "
+        f"{timings.restore * 1000:.0f}, read {timings.prefill * 1000:.0f}); {usage.completion_tokens} tokens in "
+        f"{timings.total:.2f} s{speed}; {usage.cached_tokens} of {usage.prompt_tokens} prompt tokens were known"
+    )

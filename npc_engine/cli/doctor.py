@@ -1,0 +1,145 @@
+"""``npc-engine doctor``: what this machine has, what is here already, and what would be chosen and why."""
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npc_engine.cli.options import Config, Model, given
+
+if TYPE_CHECKING:
+    from npc_engine.config import Settings
+
+_PACKAGES = ("npc-engine", "torch", "transformers", "tokenizers", "safetensors", "websockets")
+
+
+def doctor(model: Model = None, config: Config = None) -> None:
+    """Show what this machine has, what is in the cache, and what the engine would choose here and why."""
+    from npc_engine.config import load_settings
+
+    settings = load_settings(given(model=model), config)
+    _show("Versions", _versions())
+    _show("Machine", _machine())
+    _show("Folders", _folders(settings))
+    _show(f"Model {settings.model}", _choice(settings))
+
+
+def _show(title: str, rows: Mapping[str, str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from npc_engine.cli.console import out
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", min_width=14)
+    table.add_column(overflow="fold")
+    for label, value in rows.items():
+        table.add_row(Text(f"  {label}"), Text(value))
+    out.print(Text(title, style="bold cyan"))
+    out.print(table)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"python": f"{platform.python_version()} on {platform.platform()}"} | {p: version(p) for p in _PACKAGES}
+
+
+def _machine() -> dict[str, str]:
+    import psutil
+    import torch
+
+    from npc_engine.cli.console import size
+
+    memory = psutil.virtual_memory()
+    rows = {
+        "processor": _processor_name(),
+        "cores": f"{psutil.cpu_count(logical=False) or '?'} cores, {os.cpu_count()} threads",
+        "instructions": ", ".join(_instructions()),
+        "memory": f"{size(memory.total)}, {size(memory.available)} available",
+    }
+    for index in range(torch.cuda.device_count()):
+        gpu = torch.cuda.get_device_properties(index)
+        rows[f"cuda:{index}"] = f"{gpu.name}, {size(gpu.total_memory)}"
+    if not torch.cuda.is_available():
+        built = "is built for the processor only" if torch.version.cuda is None else "finds none that it can use"
+        rows["graphics"] = f"none: torch {built}"
+    return rows
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _instructions() -> list[str]:
+    """What torch makes use of. Its fine-grained questions are private and differ by version, so each may be missing."""
+    import torch
+
+    found = [torch.backends.cpu.get_cpu_capability()]
+    questions = {
+        "AVX512-VNNI": "_is_avx512_vnni_supported"
+        if hasattr(torch.cpu, "_is_avx512_vnni_supported")
+        else "_is_vnni_supported",
+        "AVX512-BF16": "_is_avx512_bf16_supported",
+        "AMX": "_is_amx_tile_supported",
+    }
+    for name, question in questions.items():
+        ask = getattr(torch.cpu, question, None)
+        if ask is not None and ask():
+            found.append(name)
+    return found
+
+
+def _folders(settings: "Settings") -> dict[str, str]:
+    from npc_engine.cli.console import size
+    from npc_engine.inference.model.catalog import cached_models
+
+    rows = {
+        "cache": f"{settings.cache}, {size(_free(settings.cache))} free",
+        "data": f"{settings.data}, {size(_free(settings.data))} free",
+        "personas": str(settings.personas),
+    }
+    models = cached_models(settings.cache)
+    rows["cached models"] = ", ".join(f"{m.name} ({size(m.size)})" for m in models) or "none yet"
+    return rows
+
+
+def _free(folder: Path) -> int:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    return shutil.disk_usage(there).free
+
+
+def _choice(settings: "Settings") -> dict[str, str]:
+    import torch
+
+    from npc_engine.cli.console import size
+    from npc_engine.errors import OperatorError
+    from npc_engine.inference.model.catalog import resolve
+    from npc_engine.inference.model.spec import read_spec
+    from npc_engine.inference.probe import probe
+
+    try:
+        spec = read_spec(resolve(settings.model, cache=settings.cache, may_fetch=False))
+    except OperatorError as error:
+        return {"not ready": str(error)}
+    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
+    choice = probe(spec, dtype=dtype)
+    per_token = spec.kv_bytes_per_token(choice.dtype)
+    rows = {
+        "folder": str(spec.folder),
+        "chosen": choice.explain(),
+        "threads": str(torch.get_num_threads()),
+        "kept in RAM": f"{size(settings.ram_budget)}, room for {settings.ram_budget // per_token:,} tokens",
+    }
+    for label, timings in {"linears": choice.linear_us, "attention": choice.attention_us}.items():
+        if timings:
+            measured = (f"{name} {us:,.0f} µs" for name, us in sorted(timings.items(), key=lambda item: item[1]))
+            rows[f"{label}, because"] = ", ".join(measured)
+    return rows

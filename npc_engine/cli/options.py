@@ -1,0 +1,30 @@
+"""Options that several commands share. None means: not given here, so the file or the environment may say."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8765")]
+Data = Annotated[Path | None, typer.Option(help="Folder for journals.", show_default="the user's data folder")]
+Personas = Annotated[Path | None, typer.Option(help="Folder of worlds.", show_default="the example worlds")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="A built-in name, a folder, a .gguf file, or a Hugging Face id.", show_default="default"),
+]
+Token = Annotated[str | None, typer.Option(help="What clients must know to be let in.", show_default="none")]
+Config = Annotated[Path | None, typer.Option(help="A TOML file of settings.", envvar="NPC_ENGINE_CONFIG")]
+Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="all")]
+Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.", show_default="auto")]
+MaxBatch = Annotated[int | None, typer.Option(help="NPCs that may speak at once.", show_default="32")]
+MaxContext = Annotated[int | None, typer.Option(help="Tokens that a prompt may take.", show_default="4096")]
+RamBudget = Annotated[
+    str | None,
+    typer.Option(help="Memory for what NPCs keep in mind, such as 512MB.", show_default="a quarter, at most 1GiB"),
+]
+
+
+def given(**flags: Any) -> dict[str, Any]:
+    """The flags that were given."""
+    return {key: value for key, value in flags.items() if value is not None}

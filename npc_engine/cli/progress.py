@@ -1,0 +1,95 @@
+"""A Progress for people: a bar in a terminal, one line per step anywhere else."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from npc_engine.cli.console import err
+
+
+class ShownProgress:
+    """Shows steps on stderr. A context manager: leaving it ends the last step."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            SpinnerColumn(finished_text="[green]✓[/green]"),
+            TextColumn("{task.description}"),
+            _BarIfKnown(BarColumn(bar_width=30)),
+            _BarIfKnown(DownloadColumn()),
+            TimeElapsedColumn(),
+            console=err,
+        )
+        self._step: TaskID | None = None
+        self._alive = False
+
+    def say(self, text: str) -> None:
+        """See Progress of the model room."""
+        err.print(Text(text))
+
+    def begin(self, step: str, total: int | None = None) -> None:
+        """See Progress of the model room."""
+        if not err.is_terminal:
+            err.print(Text(f"{step} ..."))
+            return
+        if not self._alive:
+            # Only now: with a warm cache there are no steps, and nothing should flicker.
+            self._bars.start()
+            self._alive = True
+        self._finish_step()
+        self._step = self._bars.add_task(escape(step), total=total)
+
+    def advance(self, done: int) -> None:
+        """See Progress of the model room."""
+        if self._step is not None:
+            self._bars.update(self._step, completed=done)
+
+    def end(self) -> None:
+        """All steps are done; others may write to the terminal now."""
+        self._finish_step()
+        self._step = None
+        if self._alive:
+            self._bars.stop()
+            self._alive = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._step = None  # what failed is not shown as done
+        self.end()
+
+    def _finish_step(self) -> None:
+        if self._step is None:
+            return
+        task = self._bars.tasks[self._step]
+        total = task.total if task.total is not None else task.completed or 1
+        self._bars.update(self._step, total=total, completed=total)
+
+
+class _BarIfKnown(ProgressColumn):
+    """A column that stays empty where nobody knows how much there is to do."""
+
+    def __init__(self, column: ProgressColumn) -> None:
+        super().__init__()
+        self._column = column
+
+    def render(self, task: Task) -> object:  # type: ignore[override]
+        """See rich."""
+        known = task.total is not None and task.total > 1
+        return self._column.render(task) if known else Text("")

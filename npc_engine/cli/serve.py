@@ -1,0 +1,82 @@
+"""``npc-engine serve``: the engine behind its WebSocket, until someone asks it to stop."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+from npc_engine.cli.options import (
+    Config,
+    Data,
+    Dtype,
+    Host,
+    MaxBatch,
+    MaxContext,
+    Model,
+    Personas,
+    Port,
+    RamBudget,
+    Threads,
+    Token,
+    given,
+)
+
+if TYPE_CHECKING:
+    from npc_engine.cli.startup import Prepared
+
+
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    personas: Personas = None,
+    model: Model = None,
+    token: Token = None,
+    config: Config = None,
+    threads: Threads = None,
+    dtype: Dtype = None,
+    max_batch: MaxBatch = None,
+    max_context: MaxContext = None,
+    ram_budget: RamBudget = None,
+) -> None:
+    """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
+    from npc_engine.cli.console import err
+    from npc_engine.cli.progress import ShownProgress
+    from npc_engine.cli.signals import interruptible
+    from npc_engine.cli.startup import prepare
+    from npc_engine.config import load_settings
+
+    flags = given(
+        host=host,
+        port=port,
+        data=data,
+        personas=personas,
+        model=model,
+        token=token,
+        threads=threads,
+        dtype=dtype,
+        max_batch=max_batch,
+        max_context=max_context,
+        ram_budget=ram_budget,
+    )
+    try:
+        with interruptible(), ShownProgress() as progress, prepare(load_settings(flags, config), progress) as prepared:
+            progress.end()
+            err.print(f"{prepared.settings.model}: {prepared.loaded.choice.explain()}", markup=False)
+            asyncio.run(_serve(prepared))
+    except KeyboardInterrupt:
+        # Asked to stop while it was still starting: nothing was promised to anyone yet.
+        raise typer.Exit(0) from None
+
+
+async def _serve(prepared: "Prepared") -> None:
+    from npc_engine.cli.signals import stop_event
+    from npc_engine.cli.startup import serving
+
+    settings, stop = prepared.settings, stop_event()
+    token = settings.token.get_secret_value() if settings.token else None
+    async with serving(prepared, host=settings.host, port=settings.port, token=token) as server:
+        # Whoever started this waits for the line, through a pipe as likely as not.
+        print(f"listening on {server.url}", flush=True)
+        await stop.wait()
+        print("stopping", flush=True)
