@@ -1,5 +1,7 @@
 """Where output goes: results to stdout, everything about the way there to stderr."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.text import Text
 
@@ -14,6 +16,13 @@ def show_error(error: NpcEngineError) -> None:
     err.print(Text(error.message, style="bold red"))
     if error.remedy:
         err.print(Text(error.remedy))
+
+
+def show_rows(rows: Mapping[str, str]) -> None:
+    """Labels and values, one a line. Values are not folded: people copy paths out of them."""
+    width = max(map(len, rows))
+    for label, value in rows.items():
+        out.print(Text.assemble((f"  {label:<{width}}  ", "bold"), value))
 
 
 def size(count: int) -> str:

@@ -27,18 +27,12 @@ def doctor(model: Model = None, config: Config = None) -> None:
 
 
 def _show(title: str, rows: Mapping[str, str]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from npc_engine.cli.console import out
+    from npc_engine.cli.console import out, show_rows
 
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", min_width=14)
-    table.add_column(overflow="fold")
-    for label, value in rows.items():
-        table.add_row(Text(f"  {label}"), Text(value))
     out.print(Text(title, style="bold cyan"))
-    out.print(table)
+    show_rows(rows)
 
 
 def _versions() -> dict[str, str]:

@@ -51,9 +51,7 @@ def pull(name: _Name = "default", config: Config = None) -> None:
 @models.command()
 def info(name: _Name = "default", config: Config = None) -> None:
     """Show what a model that is here is made of, and what each NPC costs with it."""
-    from rich.table import Table
-
-    from npc_engine.cli.console import out, size
+    from npc_engine.cli.console import show_rows, size
     from npc_engine.config import load_settings
     from npc_engine.inference.model.catalog import resolve
     from npc_engine.inference.model.folder import count_parameters, folder_bytes
@@ -63,19 +61,16 @@ def info(name: _Name = "default", config: Config = None) -> None:
     spec = read_spec(folder)
     half = 2  # bytes, as bfloat16 and float16 have
     per_token = 2 * spec.layers * spec.kv_heads * spec.head_dim * half
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for label, value in {
-        "folder": str(folder),
-        "size": size(folder_bytes(folder)),
-        "kind": spec.model_type,
-        "parameters": f"{count_parameters(folder) / 1e6:,.0f} million",
-        "layers": f"{spec.layers}, {spec.hidden} wide",
-        "attention": f"{spec.heads} heads of {spec.head_dim}, {spec.kv_heads} for keys and values",
-        "vocabulary": f"{spec.vocab:,}",
-        "context": f"{spec.max_positions:,} tokens",
-        "memory of an NPC": f"{size(per_token)} per token, {size(per_token * 1000)} per 1,000 (16-bit)",
-    }.items():
-        table.add_row(label, value)
-    out.print(table)
+    show_rows(
+        {
+            "folder": str(folder),
+            "size": size(folder_bytes(folder)),
+            "kind": spec.model_type,
+            "parameters": f"{count_parameters(folder) / 1e6:,.0f} million",
+            "layers": f"{spec.layers}, {spec.hidden} wide",
+            "attention": f"{spec.heads} heads of {spec.head_dim}, {spec.kv_heads} for keys and values",
+            "vocabulary": f"{spec.vocab:,}",
+            "context": f"{spec.max_positions:,} tokens",
+            "memory of an NPC": f"{size(per_token)} per token, {size(per_token * 1000)} per 1,000 (16-bit)",
+        }
+    )

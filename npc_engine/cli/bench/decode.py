@@ -1,0 +1,60 @@
+"""How fast the engine decodes in this process, beside what the machine can do."""
+
+import time
+from collections.abc import Iterator
+from random import Random
+
+from npc_engine.cli.bench.measure import Figure
+from npc_engine.inference.load import LoadedEngine
+from npc_engine.inference.model.spec import ModelSpec
+from npc_engine.inference.probe import roofline
+from npc_engine.inference.request import Request, Sampling
+
+PROMPT_TOKENS = 400
+
+
+def measure_decode(loaded: LoadedEngine, *, tokens: int, widths: tuple[int, ...] = (1, 8, 32)) -> Iterator[Figure]:
+    """Tokens per second for so many requests at once, of PROMPT_TOKENS different tokens each."""
+    limit = roofline(loaded.choice.dtype, loaded.choice.device)
+    yield Figure("this machine reads", limit.bytes_per_second / 1e9, "GB/s", note="a 512 MB tensor summed")
+    yield Figure("this machine multiplies", limit.flops_per_second / 1e9, "GFLOP/s", note="1024 x 1024 x 1024")
+    speeds: dict[int, float] = {}
+    for width in widths:
+        seconds = _seconds_per_step(loaded, width, tokens)
+        speeds[width] = width / seconds
+        yield Figure(f"decode, {width} at once", speeds[width], "tok/s", note=_rates(loaded, width, seconds))
+    if {1, 8} <= speeds.keys():
+        yield Figure("8 at once / one", speeds[8] / speeds[1], "x", 4.0, at_least=True)
+
+
+def _seconds_per_step(loaded: LoadedEngine, width: int, tokens: int) -> float:
+    engine, rng = loaded.engine, Random(width)
+    for i in range(width):
+        prompt = tuple(rng.randrange(100, loaded.spec.vocab) for _ in range(PROMPT_TOKENS))
+        engine.submit(Request(f"decode-{width}-{i}", prompt, Sampling(max_tokens=tokens, ignore_stop_ids=True)))
+    started: set[str] = set()
+    while len(started) < width:
+        started.update(output.request_id for output in engine.step() if output.token_ids)
+    engine.step()
+    began, steps, produced = time.perf_counter(), 0, 0
+    while engine.has_work:
+        produced += sum(len(output.token_ids) for output in engine.step())
+        steps += 1
+    elapsed = time.perf_counter() - began
+    # Some began before others and end before them: count steps at full width.
+    return elapsed / (produced / width) if steps else float("inf")
+
+
+def _rates(loaded: LoadedEngine, width: int, seconds: float) -> str:
+    spec, dtype = loaded.spec, loaded.choice.dtype
+    weights = _parameters(spec)
+    read = weights * dtype.itemsize + width * PROMPT_TOKENS * spec.kv_bytes_per_token(dtype)
+    flops = 2 * weights * width + 4 * spec.heads * spec.head_dim * PROMPT_TOKENS * spec.layers * width
+    return f"{seconds * 1e3:.1f} ms a step, {read / seconds / 1e9:.1f} GB/s, {flops / seconds / 1e9:.0f} GFLOP/s"
+
+
+def _parameters(spec: ModelSpec) -> int:
+    """Weights that a step multiplies with: all linears of all layers, and the output head."""
+    attention = spec.hidden * spec.head_dim * (2 * spec.heads + 2 * spec.kv_heads)
+    feed_forward = 3 * spec.hidden * int(spec.config.get("intermediate_size") or 4 * spec.hidden)
+    return spec.layers * (attention + feed_forward) + spec.vocab * spec.hidden

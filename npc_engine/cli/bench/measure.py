@@ -1,0 +1,43 @@
+"""One measured figure, what it should reach, and the table of all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """``value`` in ``unit``. ``aim`` is the bound it should keep: an upper one, or a lower one if ``at_least``."""
+
+    name: str
+    value: float
+    unit: str
+    aim: float | None = None
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the aim is kept; None without one."""
+        if self.aim is None:
+            return None
+        return self.value >= self.aim if self.at_least else self.value <= self.aim
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of ``values`` lie, by the nearest rank."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def table(figures: Sequence[Figure]) -> Table:
+    """All figures, one a row."""
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("what", "measured", "aim", "", "how"):
+        shown.add_column(heading, justify="right" if heading in ("measured", "aim") else "left")
+    for figure in figures:
+        aim = "" if figure.aim is None else f"{'≥' if figure.at_least else '≤'} {figure.aim:g}"
+        verdict = {None: "", True: "[green]reached[/]", False: "[red]short[/]"}[figure.reached]
+        shown.add_row(figure.name, f"{figure.value:.3g} {figure.unit}", aim, verdict, f"[dim]{figure.note}[/]")
+    return shown

@@ -1,0 +1,142 @@
+"""What a game feels: a server in a process of its own, and a client over its socket."""
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from bridge.client import Client
+from npc_engine.cli.bench.measure import Figure, percentile
+from npc_engine.errors import OperatorError
+
+CROWD = 50
+SPEAKING = 16
+_WORDS = (
+    "river mill forge market wolf lantern harvest bridge winter copper barley tower priest hunter shadow bread apple "
+    "road castle stone valley miller stranger sheep candle storm"
+).split()
+_TIMEOUT = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server: how to reach it, its process, and the seconds it took to listen."""
+
+    url: str
+    process: psutil.Process
+    start_seconds: float
+
+
+async def measure_served(model: str, *, turns: int, seconds: float) -> AsyncIterator[Figure]:
+    """Start a server with CROWD villagers and measure starting, first tokens, pings under load, and memory."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        write_crowd(Path(folder) / "crowd")
+        async with _server(model, Path(folder)) as served, Client(served.url) as client:
+            yield Figure("start to listening", served.start_seconds, "s", 5.0, note="model in the cache")
+            firsts, prompts = await _first_tokens(client, turns)
+            note = f"{turns} turns, prompts of {min(prompts)} to {max(prompts)} tokens, over the socket"
+            yield Figure("first token, warm, p50", percentile(firsts, 0.5) * 1e3, "ms", 120.0, note=note)
+            yield Figure("first token, warm, p95", percentile(firsts, 0.95) * 1e3, "ms")
+            pings, spoken = await _pings_under_load(client, seconds)
+            note = f"{len(pings)} pings in {seconds:g} s while {SPEAKING} speak, {spoken / seconds:.0f} tok/s"
+            yield Figure("ping, p50", percentile(pings, 0.5) * 1e3, "ms", note=note)
+            yield Figure("ping, p99", percentile(pings, 0.99) * 1e3, "ms", 20.0)
+            await _everyone_speaks(client)
+            resident = served.process.memory_info().rss / 1e9
+            yield Figure("resident memory", resident, "GB", 1.5, note=f"{CROWD} NPCs, each spoken to")
+
+
+def write_crowd(folder: Path) -> None:
+    """A world of CROWD villagers of about 300 tokens each, all different."""
+    folder.mkdir(parents=True)
+    rng = Random(0)
+    folder.joinpath("world.yaml").write_text(f"name: Crowd\nsetting: {_prose(rng, 90)}\n", encoding="utf-8")
+    for i in range(CROWD):
+        text = (
+            f"name: Villager {i}\nsummary: villager number {i}\nbackground: {_prose(rng, 60)}\n"
+            "generation: {temperature: 0.8, max_tokens: 120, max_sentences: 12}\n"
+        )
+        folder.joinpath(f"villager{i}.yaml").write_text(text, encoding="utf-8")
+
+
+def _prose(rng: Random, words: int) -> str:
+    return " ".join(f"The {rng.choice(_WORDS)} is near the {rng.choice(_WORDS)}." for _ in range(words // 6))
+
+
+@asynccontextmanager
+async def _server(model: str, folder: Path) -> AsyncIterator[Served]:
+    command = [sys.executable, "-m", "npc_engine", "serve", "--port", "0", "--model", model]
+    command += ["--personas", str(folder / "crowd"), "--data", str(folder / "data")]
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), _TIMEOUT)).decode()
+        found = re.search(r"ws://\S+", line)
+        if found is None:
+            raise OperatorError("The server did not start.", remedy="See what it wrote above.")
+        yield Served(found[0], psutil.Process(process.pid), time.perf_counter() - began)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _first_tokens(client: Client, turns: int) -> tuple[list[float], list[int]]:
+    """Seconds until the first piece of each of ``turns`` answers of one NPC, and the prompts' lengths."""
+    await client.spawn("alone", persona="villager0")
+    rng, firsts, prompts = Random(1), [], []
+    for turn in range(turns + 2):
+        reply = client.say("alone", _prose(rng, 18), max_tokens=24)
+        began, first = time.perf_counter(), 0.0
+        async for _ in reply:
+            first = first or time.perf_counter() - began
+        done = await reply
+        await asyncio.sleep(0.1)
+        # The first two turns are for the machine to warm up; a reply without a word has no first token.
+        if turn >= 2 and first:
+            firsts.append(first)
+            prompts.append(done.usage.prompt_tokens)
+    return firsts, prompts
+
+
+async def _pings_under_load(client: Client, seconds: float) -> tuple[list[float], int]:
+    """Round trips of pings while SPEAKING villagers talk without pause, and how many tokens they said."""
+    spoken = 0
+    stop = time.perf_counter() + seconds
+
+    async def talk(i: int) -> None:
+        nonlocal spoken
+        await client.spawn(f"v{i}", persona=f"villager{i}")
+        while time.perf_counter() < stop:
+            done = await client.say(f"v{i}", "Tell me everything you know about the valley.")
+            spoken += done.usage.completion_tokens
+
+    talkers = [asyncio.create_task(talk(i)) for i in range(SPEAKING)]
+    pings = []
+    while time.perf_counter() < stop:
+        began = time.perf_counter()
+        await client.ping()
+        pings.append(time.perf_counter() - began)
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*talkers)
+    return pings, spoken
+
+
+async def _everyone_speaks(client: Client) -> None:
+    for first in range(0, CROWD, SPEAKING):
+        group = range(first, min(first + SPEAKING, CROWD))
+        for i in group:
+            await client.spawn(f"v{i}", persona=f"villager{i}")
+        await asyncio.gather(*(client.say(f"v{i}", "Who are you?", max_tokens=40).done for i in group))

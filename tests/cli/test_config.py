@@ -1,0 +1,86 @@
+"""Settings come from flags, the environment and a file, in that order, and a wrong one is traced to where it stands."""
+
+from pathlib import Path
+
+import pytest
+
+from npc_engine.config import default_cache, default_ram_budget, example_worlds, load_settings
+from npc_engine.errors import OperatorError
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PORT", "HOST", "CACHE", "TOKEN", "MODEL", "RAM_BUDGET", "DATA", "PERSONAS"):
+        monkeypatch.delenv(f"NPC_ENGINE_{name}", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "npc-engine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(OperatorError) as caught:
+        load_settings(file=write(tmp_path, text))
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def test_without_any_source_the_defaults_are_safe() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.token) == ("127.0.0.1", 8765, None)
+    assert settings.model == "default"
+    assert settings.ram_budget == default_ram_budget() <= 1 << 30
+    assert settings.personas == example_worlds()
+    assert settings.personas.is_dir()
+
+
+def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, 'port = 1\nhost = "a"\nmodel = "m"\n')
+    monkeypatch.setenv("NPC_ENGINE_PORT", "2")
+    monkeypatch.setenv("NPC_ENGINE_HOST", "b")
+    settings = load_settings({"port": 3, "host": None}, file)
+    assert (settings.port, settings.host, settings.model) == (3, "b", "m")
+
+
+def test_folders_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
+    settings = load_settings(file=write(tmp_path, 'data = "saves"\npersonas = "~/worlds"\n'))
+    assert settings.data == tmp_path / "saves"
+    assert settings.personas == tmp_path / "worlds"
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPC_ENGINE_CACHE", str(tmp_path / "c"))
+    assert load_settings().cache == default_cache() == tmp_path / "c"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("512MB", 512 * 10**6), ("2GiB", 2 << 30), ("33554432", 32 << 20)])
+def test_sizes_have_units(text: str, expected: int) -> None:
+    assert load_settings({"ram_budget": text}).ram_budget == expected
+
+
+def test_a_wrong_value_names_key_place_and_what_would_be_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "npc-engine.toml" in refusal(tmp_path, "port = 70000")
+    with pytest.raises(OperatorError, match=r"port .*70000.*--port.*65535"):
+        load_settings({"port": 70000})
+    monkeypatch.setenv("NPC_ENGINE_RAM_BUDGET", "much")
+    with pytest.raises(OperatorError, match=r"ram_budget .*much.*NPC_ENGINE_RAM_BUDGET.*512MB"):
+        load_settings()
+
+
+def test_an_unknown_key_gets_the_nearest_one(tmp_path: Path) -> None:
+    assert "Did you mean port?" in refusal(tmp_path, "prot = 1")
+    assert "Known settings: host" in refusal(tmp_path, "zzz = 1")
+
+
+def test_a_file_that_can_not_be_read_or_understood_is_named(tmp_path: Path) -> None:
+    assert "npc-engine.toml is not valid TOML" in refusal(tmp_path, "port = = 1")
+    with pytest.raises(OperatorError, match=r"none\.toml can't be read"):
+        load_settings(file=tmp_path / "none.toml")
+
+
+def test_a_token_is_never_shown(tmp_path: Path) -> None:
+    assert "sesame" not in repr(load_settings({"token": "sesame"}))
+    assert "[1234" not in refusal(tmp_path, "token = [1234]")
