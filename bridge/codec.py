@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NoReturn, Protocol
 import msgpack  # type: ignore[import-untyped]
 
 from bridge.protocol import INT64_MIN, Limits, read_id
+from bridge.protocol.base import is_unicode
 from bridge.protocol.explain import describe, join_path
 
 Frame = bytes | str
@@ -87,7 +88,7 @@ class MsgpackCodec:
         except msgpack.exceptions.ExtraData as error:
             raise CodecError("bad_message", "Bytes follow the message: send one map per binary message.") from error
         except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
-            raise _not_msgpack(error) from error
+            raise _not_msgpack(error, self.peek_id(frame)) from error
         return _checked(value, limits)
 
     def peek_id(self, frame: Frame) -> int | str | None:
@@ -175,14 +176,9 @@ def _checked(value: Any, limits: Limits) -> dict[str, Any]:
     try:
         _walk(value, limits)
     except CodecError as error:
-        error.re = _safe_id(value)
+        error.re = read_id(value)
         raise
     return value
-
-
-def _safe_id(value: dict[str, Any]) -> int | str | None:
-    found = read_id(value)
-    return None if isinstance(found, str) and not _is_unicode(found) else found
 
 
 def _walk(root: dict[str, Any], limits: Limits) -> None:
@@ -198,7 +194,7 @@ def _walk(root: dict[str, Any], limits: Limits) -> None:
         if isinstance(value, str):
             if len(value) > limits.string_chars:
                 fail("limit_size", f"{len(value)} characters; at most {limits.string_chars} may be in one string.")
-            if not _is_unicode(value):
+            if not is_unicode(value):
                 fail("bad_message", "half of a surrogate pair, which is no character; send whole characters.")
         elif value is None or isinstance(value, bool):
             pass
@@ -220,7 +216,7 @@ def _walk(root: dict[str, Any], limits: Limits) -> None:
     def descend(container: dict[Any, Any] | list[Any]) -> None:
         if isinstance(container, dict):
             for key, value in container.items():
-                if not isinstance(key, str) or len(key) > limits.string_chars or not _is_unicode(key):
+                if not isinstance(key, str) or len(key) > limits.string_chars or not is_unicode(key):
                     fail("bad_message", "a key that is not a string; keys are field names.")
                 path.append(key)
                 visit(value)
@@ -232,16 +228,6 @@ def _walk(root: dict[str, Any], limits: Limits) -> None:
                 path.pop()
 
     visit(root)
-
-
-def _is_unicode(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -257,12 +243,12 @@ def _too_deep(limits: Limits) -> CodecError:
     return CodecError("limit_size", f"Nested too deep; at most {limits.depth} levels may be in a message.")
 
 
-def _not_msgpack(error: Exception) -> CodecError:
+def _not_msgpack(error: Exception, re: int | str | None) -> CodecError:
     reason = str(error)
     if "exceeds max_" in reason:
-        return CodecError("limit_size", f"A list or map is too long: {reason}.")
+        return CodecError("limit_size", f"A list or map has too many entries: {reason}.", re=re)
     if isinstance(error, UnicodeDecodeError):
-        return CodecError("bad_message", "A string is not UTF-8; send data that is not text another way.")
+        return CodecError("bad_message", "A string is not UTF-8; send data that is not text another way.", re=re)
     if "map key" in reason:
-        return CodecError("bad_message", "A map has a key that is not a string; keys are field names.")
-    return CodecError("bad_message", f"This is not msgpack: {reason or 'a byte that never starts a value'}.")
+        return CodecError("bad_message", "A map has a key that is not a string; keys are field names.", re=re)
+    return CodecError("bad_message", f"This is not msgpack: {reason or 'a byte that never starts a value'}.", re=re)

@@ -157,4 +157,6 @@ class Connection:
             async with asyncio.timeout(self._patience.close):
                 await self._socket.close(code, reason)
         except TimeoutError:
-            self._socket.transport.abort()
+            # asyncio's transports can't be aborted once they have lost their loop, which happens at any time.
+            with contextlib.suppress(AttributeError):
+                self._socket.transport.abort()

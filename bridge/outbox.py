@@ -41,6 +41,7 @@ class Outbox:
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self.max_messages = max_messages
         self.max_bytes = max_bytes
+        self._largest_merge = min(_LARGEST_MERGE, max_bytes // 4)
         self.codec: Codec | None = None
         self.bytes = 0
         self._seq = 0
@@ -63,7 +64,7 @@ class Outbox:
         if isinstance(message, ReplyDelta):
             reply = (message.re, message.npc)
             tail = self._tails.get(reply)
-            if tail is not None and tail.size < _LARGEST_MERGE:
+            if tail is not None and tail.size < self._largest_merge:
                 self._merge(tail, message)
                 return
         plain = message.to_wire()

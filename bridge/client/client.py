@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -45,6 +46,8 @@ from bridge.protocol.explain import explain
 
 # What a server may send: far above any limit of what it takes, since it is the side that is trusted.
 _SERVER_LIMITS = Limits(message_bytes=64 * 2**20, string_chars=2**24, depth=64, items=2**20)
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_URL = "ws://127.0.0.1:8765"
 
@@ -290,8 +293,10 @@ class Client:
             pass
         except CodecError as error:
             problem = f"it sent what can't be read: {error.message}"
-        code, reason = socket.close_code, socket.close_reason
-        self._lose(problem or self._bye or reason or f"the connection closed with code {code}")
+        finally:
+            # Whatever ended the reading, nobody may wait for an answer that can't come.
+            reason = socket.close_reason or f"the connection closed with code {socket.close_code}"
+            self._lose(problem or self._bye or reason)
 
     def _decode(self, frame: bytes | str) -> AnyAnswer | None:
         try:
@@ -304,7 +309,10 @@ class Client:
             self._bye = answer.reason
         elif isinstance(answer, MemoryCompacted):
             if self.on_compacted is not None:
-                self.on_compacted(answer)
+                try:
+                    self.on_compacted(answer)
+                except Exception:
+                    logger.exception("on_compacted failed")
         elif answer.re is not None and (exchange := self._exchanges.get(answer.re)) is not None:
             last = is_last(exchange.request, answer)
             if last:

@@ -17,6 +17,17 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 """Integers beyond these fit neither msgpack nor most clients' languages."""
 
 
+def is_unicode(text: str) -> bool:
+    """Whether ``text`` can be written as UTF-8: JSON can spell half of a surrogate pair, which can't."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _integral(value: Any) -> Any:
     """Turn 3.0 into 3 and leave everything else to be judged by the field."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -26,7 +37,7 @@ def _string_or_integer(value: Any) -> Any:
     value = _integral(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise PydanticCustomError("request_id", "expected a string or an integer")
-    if isinstance(value, str) and not 1 <= len(value) <= 128:
+    if isinstance(value, str) and not (1 <= len(value) <= 128 and is_unicode(value)):
         raise PydanticCustomError("request_id", "expected a string of 1 to 128 characters or an integer")
     if isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX:
         raise PydanticCustomError("request_id", "expected an integer of at most 64 bits or a string")

@@ -29,10 +29,11 @@ _EXPECTED: Mapping[str, str] = {
     "string_too_long": "expected at most {max_length} characters",
     "string_too_short": "expected at least {min_length} character",
     "string_type": "expected a string",
+    "string_unicode": "expected whole characters",
     "too_short": "expected at least {min_length} entry",
     "too_long": "expected at most {max_length} entries",
-    "greater_than_equal": "expected {ge} or more",
-    "less_than_equal": "expected {le} or less",
+    "greater_than_equal": "expected {ge:g} or more",
+    "less_than_equal": "expected {le:g} or less",
 }
 
 

@@ -1,0 +1,150 @@
+"""What a message must look like, and what its sender is told when it doesn't."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from bridge import protocol
+from bridge.protocol import ANSWER_TYPES, REQUEST_TYPES, Error, Say, Speaker, read_answer, read_request
+
+SAY: dict[str, Any] = {
+    "type": "say",
+    "id": 1,
+    "npc": "greta",
+    "speaker": {"id": "p1", "name": "Mira"},
+    "text": "Hello",
+}
+
+
+def refused(**message: Any) -> Error:
+    answer = read_request(message)
+    assert isinstance(answer, Error)
+    return answer
+
+
+def test_a_line_has_sensible_defaults() -> None:
+    say = read_request(SAY)
+    assert say == Say(id=1, npc="greta", speaker=Speaker(id="p1", name="Mira", kind="player"), text="Hello")
+    assert (say.hearers, say.priority, say.deadline_ms, say.max_tokens) == ([], "player", None, None)
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert read_request({**SAY, "actions": ["wave"], "speaker": {"id": "p1", "height": 2}}) == Say(
+        id=1, npc="greta", speaker=Speaker(id="p1"), text="Hello"
+    )
+
+
+@pytest.mark.parametrize("id", [0, -5, 2**63 - 1, "a", "x" * 128, 7.0])
+def test_ids_are_strings_or_integers(id: float | str) -> None:
+    say = read_request({**SAY, "id": id})
+    assert isinstance(say, Say)
+    assert say.id == id
+    assert not isinstance(say.id, float)
+
+
+@pytest.mark.parametrize("id", [True, 1.5, 2**63, "", "x" * 129, [], {}, b"a", "\ud800"])
+def test_other_ids_are_refused(id: object) -> None:
+    error = refused(**{**SAY, "id": id})
+    assert (error.code, error.path, error.re) == ("bad_message", "id", None)
+    assert "`id`: expected a" in error.message
+
+
+def test_whole_numbers_may_be_written_either_way() -> None:
+    say = read_request({**SAY, "max_tokens": 40.0, "deadline_ms": 900.0})
+    assert isinstance(say, Say)
+    assert (say.max_tokens, say.deadline_ms) == (40, 900)
+    assert isinstance(say.max_tokens, int)
+    event = read_request({"type": "event", "id": 1.0, "hearers": ["a"], "text": "thunder", "salience": 1})
+    assert isinstance(event, protocol.Event)
+    assert event.salience == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "says"),
+    [
+        ({"speaker": {"id": "p", "name": 1}}, "speaker.name", "`speaker.name`: expected a string, got an integer (1)"),
+        ({"speaker": "Mira"}, "speaker", "`speaker`: expected a map, got 'Mira'; it is who speaks: {id, name, kind}."),
+        ({"speaker": {"name": "Mira"}}, "speaker.id", "`speaker.id` is missing; it is the speaker's id in the game"),
+        ({"speaker": {"id": "p1", "kind": "god"}}, "speaker.kind", "expected 'player', 'npc' or 'system', got 'god'"),
+        ({"hearers": ["tom", 5]}, "hearers[1]", "`hearers[1]`: expected a string, got an integer (5)"),
+        ({"hearers": "tom"}, "hearers", "expected a list, got 'tom'"),
+        ({"text": ""}, "text", "`text`: expected at least 1 character"),
+        ({"text": b"abc"}, "text", "expected a string, got binary data"),
+        ({"text": None}, "text", "expected a string, got nothing"),
+        ({"npc": "x" * 200}, "npc", "expected at most 128 characters, got a string of 200 characters"),
+        ({"max_tokens": 0}, "max_tokens", "expected 1 or more, got an integer (0)"),
+        ({"max_tokens": 1.5}, "max_tokens", "expected an integer, got a number (1.5)"),
+        ({"max_tokens": "40"}, "max_tokens", "expected an integer, got '40'"),
+        ({"max_tokens": True}, "max_tokens", "expected an integer, got true"),
+        ({"priority": "vip"}, "priority", "expected 'player', 'ambient' or 'idle', got 'vip'"),
+        ({"text": 1, "npc": 2}, "npc", "Wrong too: `text`."),
+    ],
+)  # fmt: skip
+def test_errors_name_the_place_the_problem_and_the_cure(change: dict[str, Any], path: str, says: str) -> None:
+    error = refused(**{**SAY, **change})
+    assert (error.code, error.path, error.re) == ("bad_message", path, 1)
+    assert says in error.message
+
+
+@pytest.mark.parametrize("field", ["id", "npc", "speaker", "text"])
+def test_missing_fields_are_named_and_explained(field: str) -> None:
+    error = refused(**{name: value for name, value in SAY.items() if name != field})
+    assert error.path == field
+    assert f"`{field}` is missing; it is " in error.message
+
+
+def test_salience_and_silence_are_checked() -> None:
+    event = {"type": "event", "id": 1, "hearers": ["a"], "text": "thunder"}
+    assert "expected 1 or less" in refused(**event, salience=2).message
+    assert "expected true or false" in refused(**event, silent="no").message
+    assert "at least 1 entry" in refused(**{**event, "hearers": []}).message
+
+
+def test_variables_are_strings() -> None:
+    error = refused(type="npc.spawn", id=1, npc="a", persona="b", vars={"age": 5})
+    assert error.path == "vars.age"
+
+
+def test_an_unknown_type_is_told_the_nearest_one() -> None:
+    error = refused(type="npc.spwan", id=4)
+    assert (error.code, error.path, error.re) == ("unknown_type", "type", 4)
+    assert "Did you mean 'npc.spawn'?" in error.message
+    assert "npc.spawn, npc.despawn" in refused(type="xyzzy").message
+    assert len(refused(type="y" * 5000).message) < 300
+
+
+def test_a_message_without_a_type_is_told_so() -> None:
+    assert refused(id=4).message.startswith("`type` is missing")
+    assert "expected a string" in refused(type=5).message
+
+
+def test_every_message_has_its_own_type() -> None:
+    assert set(REQUEST_TYPES) == {
+        "hello", "npc.spawn", "npc.despawn", "npc.list", "npc.inspect", "say", "event", "cancel", "ping",
+    }  # fmt: skip
+    assert set(ANSWER_TYPES) == {
+        "welcome", "ok", "pong", "npc.listing", "npc.info", "reply.start", "reply.delta", "reply.sentence",
+        "reply.done", "memory.compacted", "error", "bye",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("union", [protocol.ClientMessage, protocol.ServerMessage])
+def test_schemas_for_other_languages_can_be_generated(union: Any) -> None:
+    schema = TypeAdapter(union).json_schema()
+    assert schema["discriminator"]["propertyName"] == "type"
+
+
+def test_every_field_of_a_request_says_what_it_is() -> None:
+    for model in REQUEST_TYPES.values():
+        for name, field in model.model_fields.items():
+            assert name == "type" or field.description, f"{model.__name__}.{name}"
+
+
+def test_clients_ignore_answers_of_later_versions() -> None:
+    assert read_answer({"type": "scene.line", "npc": "greta"}) is None
+    assert read_answer({"type": "ok", "re": 1, "seq": 2, "mood": "new"}) == protocol.Ok(re=1, seq=2)
+
+
+def test_what_is_not_set_does_not_travel() -> None:
+    assert protocol.Ok(re=1).to_wire() == {"type": "ok", "re": 1}

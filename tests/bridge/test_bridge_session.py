@@ -1,0 +1,432 @@
+"""One client's session, without sockets: what it answers, what it wants done, what it survives."""
+
+from typing import Any
+
+import pytest
+
+from bridge.codec import JSON, MSGPACK, Codec
+from bridge.outbox import Outbox
+from bridge.protocol import Limits, NpcInspect, Ok, ReplyDelta, ReplyDone, ReplySentence
+from bridge.rate import TokenBucket
+from bridge.session import TAKES, TRANSITIONS, HangUp, Intent, Rules, Session, Start, State, Step, Stop
+
+HELLO: dict[str, Any] = {"type": "hello", "protocol": 1, "client": {"name": "test"}, "id": 0}
+LIMITS = Limits(
+    message_bytes=2048,
+    open_requests=3,
+    npcs=2,
+    messages_per_second=10,
+    message_burst=40,
+    queue_messages=10,
+    queue_bytes=8192,
+)
+
+
+class Talk:
+    """A session and the test's side of it. Time moves only where the test says so."""
+
+    def __init__(self, *, codec: Codec | None = MSGPACK, greeted: bool = True, **rules: Any) -> None:
+        self.session = Session(Rules(limits=LIMITS, **rules), codec=codec, now=0.0)
+        self.codec = codec or MSGPACK
+        self.now = 0.0
+        if greeted:
+            self.send(**HELLO)
+            self.expect("welcome")
+
+    def send_frame(self, frame: bytes | str) -> list[Intent]:
+        return self.session.receive(frame, self.now)
+
+    def send(self, **message: Any) -> list[Intent]:
+        return self.send_frame(self.codec.encode(message))
+
+    def received(self) -> list[dict[str, Any]]:
+        frames = iter(self.session.next_frame, None)
+        return [self.codec.decode(frame, Limits()) for frame in frames]
+
+    def expect(self, type: str, **fields: Any) -> dict[str, Any]:
+        [message] = self.received()
+        assert message["type"] == type
+        assert {name: message.get(name) for name in fields} == fields
+        return message
+
+    def expect_error(self, code: str, **fields: Any) -> str:
+        return str(self.expect("error", code=code, **fields)["message"])
+
+    def expect_alive(self) -> None:
+        assert self.send(type="ping", id="alive") == []
+        self.expect("pong", re="alive")
+
+    def start(self, id: int | str, **message: Any) -> None:
+        request = {"type": "npc.inspect", "npc": "greta", **message}
+        [intent] = self.send(id=id, **request)
+        assert isinstance(intent, Start)
+        assert (intent.id, intent.request.type) == (id, request["type"])
+
+
+def say(**fields: Any) -> dict[str, Any]:
+    return {"type": "say", "npc": "greta", "speaker": {"id": "p"}, "text": "Hi", **fields}
+
+
+def delta(re: int, text: str, npc: str = "greta") -> ReplyDelta:
+    return ReplyDelta(re=re, npc=npc, text=text)
+
+
+# Greeting
+
+
+def test_hello_is_answered_with_all_that_a_client_must_know() -> None:
+    talk = Talk(greeted=False, server="npc-engine 1", model="tiny")
+    assert talk.send(**HELLO) == []
+    welcome = talk.expect("welcome", re=0, seq=1, protocol=1, server="npc-engine 1", model="tiny")
+    assert welcome["limits"] == LIMITS.model_dump()
+    assert {"say", "event", "cancel"} <= set(welcome["capabilities"])
+    assert len(welcome["session"]) == 16
+    assert talk.session.state is State.READY
+
+
+def test_sessions_have_different_names() -> None:
+    assert Talk().session.id != Talk().session.id
+
+
+def test_nothing_comes_before_hello() -> None:
+    talk = Talk(greeted=False)
+    assert talk.send(type="npc.list", id=1) == []
+    assert "'hello'" in talk.expect_error("bad_message", re=1, path="type", seq=None)
+    talk.send(**HELLO)
+    talk.expect("welcome")
+
+
+def test_hello_comes_once() -> None:
+    talk = Talk()
+    talk.send(**HELLO)
+    talk.expect_error("bad_message", re=0)
+    talk.expect_alive()
+
+
+def test_another_version_is_told_the_right_one_and_may_try_again() -> None:
+    talk = Talk(greeted=False)
+    talk.send(**{**HELLO, "protocol": 2})
+    assert "version 1, not 2" in talk.expect_error("unsupported_version", re=0, path="protocol")
+    talk.send(**HELLO)
+    talk.expect("welcome")
+
+
+@pytest.mark.parametrize("token", [None, "", "secre", "secret ", "Secret", "s\u00e9cret"])
+def test_a_wrong_token_ends_the_session(token: str | None) -> None:
+    talk = Talk(greeted=False, token="secret")
+    assert talk.send(**HELLO, token=token) == [HangUp(1008, "unauthorized")]
+    error, bye = talk.received()
+    assert (error["code"], error["path"], bye["type"]) == ("unauthorized", "token", "bye")
+    assert "secret" not in error["message"]
+    assert talk.send(**HELLO, token="secret") == []
+    assert talk.received() == []
+
+
+def test_the_right_token_opens() -> None:
+    talk = Talk(greeted=False, token="s\u00e9cret")
+    talk.send(**HELLO, token="s\u00e9cret")
+    talk.expect("welcome")
+
+
+def test_a_token_that_nobody_asked_for_is_ignored() -> None:
+    talk = Talk(greeted=False)
+    talk.send(**HELLO, token="anything")
+    talk.expect("welcome")
+
+
+def test_without_a_subprotocol_the_first_message_decides() -> None:
+    talk = Talk(codec=None, greeted=False)
+    talk.codec = JSON
+    talk.send(**HELLO)
+    talk.expect("welcome")
+    talk.send_frame(MSGPACK.encode({"type": "ping"}))
+    talk.expect_error("bad_message")
+
+
+# Requests
+
+
+def test_requests_of_the_world_become_intents_and_end_with_finish() -> None:
+    talk = Talk()
+    assert talk.send(type="npc.inspect", id="a", npc="greta") == [Start(NpcInspect(id="a", npc="greta"), "a")]
+    assert talk.session.open_requests == ("a",)
+    talk.session.post(Ok(re="a"))
+    talk.session.finish("a")
+    assert talk.session.open_requests == ()
+    talk.expect("ok", re="a")
+
+
+def test_numbers_count_every_message_of_the_session() -> None:
+    talk = Talk()
+    for seq in (2, 3, 4):
+        talk.send(type="ping", id=seq)
+        talk.expect("pong", re=seq, seq=seq)
+
+
+def test_a_ping_needs_no_id() -> None:
+    talk = Talk()
+    talk.send(type="ping")
+    assert "re" not in talk.expect("pong")
+
+
+def test_an_id_is_used_by_one_open_request_at_a_time() -> None:
+    talk = Talk()
+    talk.start(1)
+    assert talk.send(type="npc.list", id=1) == []
+    # Answered without `re`: the first request's answers go on.
+    assert "still runs" in talk.expect_error("bad_message", path="id", re=None)
+    talk.session.finish(1)
+    talk.start(1)
+
+
+def test_a_line_that_was_accepted_is_not_said_twice() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    talk.session.finish(1)
+    assert talk.send(id=1, **say()) == []
+    talk.expect_error("bad_message", re=1, path="id")
+
+
+def test_remembered_lines_are_bounded() -> None:
+    talk = Talk()
+    talk.session.REMEMBERED_LINES = 2
+    for id in (1, 2, 3):
+        talk.start(id, **say())
+        talk.session.finish(id)
+    assert len(talk.session._said) == 2
+
+
+def test_cancel_stops_what_runs() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    assert talk.send(type="cancel", target=1, id=2) == [Stop(1)]
+    talk.expect("ok", re=2)
+
+
+def test_cancelling_what_has_ended_is_no_error() -> None:
+    talk = Talk()
+    assert talk.send(type="cancel", target=99, id=2) == []
+    talk.expect("ok", re=2)
+    assert talk.send(type="cancel", target=99) == []
+    assert talk.received() == []
+
+
+def test_answers_to_a_request_that_has_ended_are_dropped() -> None:
+    talk = Talk()
+    talk.start(1)
+    talk.session.finish(1)
+    talk.session.post(Ok(re=1))
+    assert talk.received() == []
+
+
+# Limits
+
+
+def test_too_many_open_requests_are_refused_until_one_ends() -> None:
+    talk = Talk()
+    for id in (1, 2, 3):
+        talk.start(id)
+    assert talk.send(type="npc.list", id=4) == []
+    talk.expect_error("limit_requests", re=4)
+    talk.expect_alive()
+    talk.session.finish(2)
+    talk.start(4)
+
+
+def test_too_many_npcs_are_refused_until_one_is_despawned() -> None:
+    talk = Talk()
+
+    def spawn(npc: str) -> dict[str, Any]:
+        return {"type": "npc.spawn", "npc": npc, "persona": "greta"}
+
+    for npc in ("a", "b", "a"):
+        talk.start(npc + "!", **spawn(npc))
+        talk.session.finish(npc + "!")
+    talk.send(id="c", **spawn("c"))
+    talk.expect_error("limit_requests", re="c", path="npc")
+    talk.start("d", type="npc.despawn", npc="a")
+    talk.session.finish("d")
+    talk.start("e", **spawn("c"))
+    talk.session.finish("e", succeeded=False)
+    talk.start("f", **spawn("d"))
+
+
+def test_too_many_messages_per_second_are_refused_and_told_when_to_come_back() -> None:
+    talk = Talk()
+    for _ in range(LIMITS.message_burst - 1):
+        talk.send(type="ping")
+        talk.received()
+    talk.send(type="ping", id=5)
+    error = talk.expect("error", code="limit_rate", re=5)
+    assert error["retry_after_ms"] == 101
+    talk.now += 0.11
+    talk.expect_alive()
+
+
+def test_a_message_that_is_too_large_is_answered_by_its_id() -> None:
+    talk = Talk()
+    assert talk.send(id=9, **say(text="x" * 3000)) == []
+    talk.expect_error("limit_size", re=9)
+    talk.expect_alive()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"\xc1",
+        b"\x91" * 1000,
+        b"\x81\xa4type",
+        b"\x81\xa4type\xa3say\x00",
+        b"\xdf\xff\xff\xff\xff",
+        MSGPACK.encode({"type": ["say"]}),
+        MSGPACK.encode({"type": "say", "id": {}}),
+        MSGPACK.encode({"id": 1}),
+        MSGPACK.encode({"type": "teleport", "id": 1}),
+        "text",
+    ],
+)
+def test_a_bad_frame_is_answered_and_the_next_good_one_works(frame: bytes | str) -> None:
+    talk = Talk()
+    assert talk.send_frame(frame) == []
+    assert talk.expect("error")["code"] in ("bad_message", "unknown_type", "limit_size")
+    talk.expect_alive()
+
+
+# A client that reads slowly
+
+
+def test_a_client_that_keeps_up_gets_every_piece() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    for text in ("Good ", "morning"):
+        talk.session.post(delta(1, text))
+        talk.expect("reply.delta", text=text, npc="greta")
+
+
+def test_pieces_that_wait_are_merged_and_numbers_have_no_gaps() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    talk.start(2, **say(npc="tom"))
+    for message in (
+        delta(1, "a"),
+        delta(2, "x", "tom"),
+        delta(1, "b"),
+        delta(1, "c"),
+        ReplySentence(re=1, npc="greta", text="abc"),
+        delta(2, "y", "tom"),
+        delta(1, "d"),
+        delta(1, "e"),
+        ReplyDone(re=1, npc="greta", text="abcde", finish="stop"),
+    ):
+        assert talk.session.post(message) is None
+    received = talk.received()
+    assert [(message["type"], message["re"], message["text"]) for message in received] == [
+        ("reply.delta", 1, "abc"),
+        ("reply.delta", 2, "xy"),
+        ("reply.sentence", 1, "abc"),
+        ("reply.delta", 1, "de"),
+        ("reply.done", 1, "abcde"),
+    ]
+    assert [message["seq"] for message in received] == [2, 3, 4, 5, 6]
+
+
+def test_too_much_that_waits_ends_the_session_with_a_bye() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    hang_up = None
+    for number in range(LIMITS.queue_messages + 1):
+        assert hang_up is None
+        hang_up = talk.session.post(ReplySentence(re=1, npc="greta", text=str(number)))
+    assert hang_up == HangUp(1013, "reading too slowly")
+    talk.expect("bye", reason="reading too slowly")
+    assert talk.session.post(Ok(re=1)) == hang_up
+    assert talk.send(type="ping") == []
+    assert talk.received() == []
+
+
+def test_too_many_bytes_that_wait_end_it_too() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    hang_up = None
+    count = 0
+    while hang_up is None:
+        hang_up = talk.session.post(delta(1, "x" * 1000))
+        count += 1
+    assert count <= 9
+
+
+def test_errors_that_nobody_reads_end_it_too() -> None:
+    talk = Talk()
+    intents: list[Intent] = []
+    while not intents:
+        intents = talk.send(type="nonsense")
+    assert intents == [HangUp(1013, "reading too slowly")]
+
+
+def test_one_large_message_is_not_too_much() -> None:
+    outbox = Outbox(max_messages=10, max_bytes=100)
+    outbox.codec = JSON
+    outbox.put(ReplySentence(npc="greta", text="x" * 1000))
+    assert not outbox.full
+    outbox.put(Ok())
+    assert outbox.full
+    assert outbox.take() is not None
+    assert outbox.take() is not None
+    assert (len(outbox), outbox.bytes) == (0, 0)
+
+
+def test_merged_pieces_stay_below_what_clients_take() -> None:
+    outbox = Outbox(max_messages=1000, max_bytes=10**7)
+    outbox.codec = JSON
+    for _ in range(200):
+        outbox.put(delta(1, "x" * 1000))
+    frames = list(iter(outbox.take, None))
+    assert max(len(frame) for frame in frames) < 40_000
+    assert sum(len(JSON.decode(frame, Limits(string_chars=10**6))["text"]) for frame in frames) == 200_000
+    assert outbox.bytes == 0
+
+
+# The end
+
+
+def test_a_draining_session_starts_nothing_and_lets_end_what_runs() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    talk.session.drain()
+    assert talk.send(type="npc.list", id=2) == []
+    error = talk.expect("error", code="overloaded", re=2)
+    assert error["retry_after_ms"] > 0
+    talk.expect_alive()
+    talk.session.post(delta(1, "a"))
+    talk.expect("reply.delta")
+    assert talk.session.hang_up(1001, "closing") == HangUp(1001, "closing")
+    talk.expect("bye", reason="closing")
+    assert talk.session.state is State.CLOSED
+
+
+def test_the_first_reason_to_hang_up_stands() -> None:
+    talk = Talk()
+    first = talk.session.hang_up(1001, "closing")
+    assert talk.session.hang_up(1013, "again") is first
+    talk.expect("bye")
+
+
+def test_hanging_up_on_a_client_that_never_spoke_sends_nothing() -> None:
+    talk = Talk(codec=None, greeted=False)
+    talk.session.hang_up(1008, "no hello")
+    assert talk.received() == []
+
+
+def test_every_state_has_its_row_in_both_tables() -> None:
+    assert set(TRANSITIONS) == set(TAKES) == set(State)
+    for row in TRANSITIONS.values():
+        assert {Step.DRAIN, Step.HANG_UP} <= set(row)
+    assert set(TRANSITIONS[State.CLOSED].values()) == {State.CLOSED}
+
+
+def test_the_bucket_fills_again_to_its_burst_and_no_further() -> None:
+    bucket = TokenBucket(rate=2, burst=3, now=10.0)
+    assert [bucket.take(10.0) for _ in range(4)] == [0, 0, 0, 0.5]
+    assert bucket.take(10.5) == 0
+    assert [bucket.take(1000.0) for _ in range(4)] == [0, 0, 0, 0.5]
