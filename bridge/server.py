@@ -160,7 +160,9 @@ class Server:
         """Refuse foreign web pages: any page that a player has open could drive the player's engine otherwise."""
         for origin in request.headers.get_all("Origin"):
             if origin.lower() not in self._origins:
-                logger.warning("refused a web page from origin %r; allow it with --origin if it is yours", origin)
+                logger.warning(
+                    "refused a web page from origin %r; put it on the list of origins if it is yours", origin
+                )
                 return connection.respond(
                     http.HTTPStatus.FORBIDDEN, f"Pages from {origin!r} are not on this server's list of origins.\n"
                 )
