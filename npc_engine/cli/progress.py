@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -15,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from npc_engine.cli.console import err
@@ -26,18 +28,20 @@ class ShownProgress:
     def __init__(self) -> None:
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]✓[/green]"),
-            TextColumn("{task.description}"),
-            _BarIfKnown(BarColumn(bar_width=30)),
+            # This column gives way to the others where the terminal is narrow.
+            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            _BarIfKnown(BarColumn(bar_width=20)),
             _BarIfKnown(DownloadColumn()),
             TimeElapsedColumn(),
-            console=err,
+            console=Console(stderr=True),
+            expand=True,
         )
         self._step: TaskID | None = None
         self._alive = False
 
     def say(self, text: str) -> None:
         """See Progress of the model room."""
-        err.print(Text(text))
+        (self._bars.console if self._alive else err).print(Text(text))
 
     def begin(self, step: str, total: int | None = None) -> None:
         """See Progress of the model room."""

@@ -127,7 +127,7 @@ def _from_hub(model_id: str, store: ModelCache, report: Progress) -> Path:
 
 
 def _convert(source: Path, target: Path, report: Progress) -> None:
-    report.begin("Starting the conversion to safetensors (about half a minute for a small model)")
+    report.begin("Starting the conversion to safetensors")
     run_child(
         "npc_engine.inference.model.converter",
         [str(source), str(target)],

