@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from npc_engine.cli.bench import bench
 from npc_engine.cli.chat import chat
 from npc_engine.cli.console import show_error
 from npc_engine.cli.doctor import doctor
@@ -26,6 +27,7 @@ app.command()(chat)
 app.command()(lint)
 app.add_typer(models)
 app.command()(doctor)
+app.command()(bench)
 
 
 def _show_version(wanted: bool) -> None:

@@ -32,12 +32,14 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
     Blocks for seconds, so no event loop should run here. Raises NpcEngineError of the kind that each step raises.
     """
     from npc_engine.inference.model.catalog import resolve
+    from npc_engine.inference.spinning import limit_spinning
     from npc_engine.persona import load_library
     from npc_engine.store import DataFolder
 
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
         folder = resolve(settings.model, cache=settings.cache, report=report)
+        limit_spinning()
         from npc_engine.inference.load import EngineOptions, load_engine
 
         options = EngineOptions(

@@ -94,7 +94,7 @@ class Engine:
             samples = end == len(sequence.tokens) and sequence.request.sampling.max_tokens > 0
             spans.append(Span(slot_of[id(sequence)], start, length, samples))
             token_ids.extend(sequence.tokens[start:end])
-        self._slots.reserve(self._slots.used, max(span.end for span in spans))
+        self._reserve(max(span.end for span in spans))
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
         logits = runner.forward(batch, self._slots)
@@ -126,13 +126,14 @@ class Engine:
                 if victim is None:
                     return
                 self._release(victim)
+                victim.park()
                 self._scheduler.add(victim)
             started = time.monotonic()
             self._scheduler.waiting.remove(sequence)
             slot = self._slots.take()
             self._scheduler.running.append(sequence)
             match = self._blocks.match(sequence.tokens, len(sequence.tokens) - 1)
-            self._slots.reserve(self._slots.used, max(match.length, 1))
+            self._reserve(match.length)
             self._blocks.load(match, self._slots, slot)
             sequence.admitted(match.length, time.monotonic() - started)
 
@@ -170,6 +171,9 @@ class Engine:
         if slot is not None:
             moved = self._scheduler.running[slot] if slot < len(self._scheduler.running) else None
             self._slots.release(slot, moved.computed if moved else 0)
+
+    def _reserve(self, capacity: int) -> None:
+        self._slots.reserve(capacity, [sequence.computed for sequence in self._scheduler.running])
 
     def _save(self, sequence: Sequence, *, tail: bool) -> None:
         slot = self._scheduler.running.index(sequence)

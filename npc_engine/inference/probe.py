@@ -6,8 +6,10 @@ fastest is taken.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -15,13 +17,15 @@ from npc_engine.inference.model.kernels import (
     ATTENTION_KERNELS,
     LINEAR_KERNELS,
     AttentionKernel,
+    Linear,
     MakeLinear,
     PackedLinear,
 )
 from npc_engine.inference.model.spec import ModelSpec
 
-_ROWS, _KEYS, _SLOTS = 8, 512, 8
+_ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
 _MICROSECONDS = 1e6
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def probe(spec: ModelSpec, *, dtype: torch.dtype | None = None, device: torch.de
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return Choice(device, dtype or half, "plain", "sdpa", {}, {})
     dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
-    linear_us = {(d, name): us for d in dtypes for name, us in _time_linears(spec, d).items()}
+    linear_us = _time_linears(spec, dtypes)
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
     attention_us = _time_attention(spec, chosen_dtype)
     return Choice(
@@ -90,44 +94,51 @@ class Roofline:
 def roofline(dtype: torch.dtype, device: torch.device) -> Roofline:
     """Measure reading speed (a 512 MB tensor summed) and product speed (1024 x 1024 x 1024)."""
     data = torch.ones(128 << 20, dtype=torch.float32, device=device)
-    reading = _microseconds(lambda: data.sum(), calls=2)
     a = torch.randn(1024, 1024, device=device).to(dtype)
-    product = _microseconds(lambda: a @ a, calls=5)
+    best = _race({"reading": data.sum, "product": lambda: a @ a})
+    reading, product = best["reading"], best["product"]
     return Roofline(data.nbytes / reading * _MICROSECONDS, 2 * 1024**3 / product * _MICROSECONDS)
 
 
-def _time_linears(spec: ModelSpec, dtype: torch.dtype) -> dict[str, float]:
-    outputs = 4 * spec.hidden
-    # Several matrices in turn, so that what is timed is reading them from memory, as a forward pass does.
-    matrices = [torch.randn(outputs, spec.hidden).to(dtype) for _ in range(8)]
-    x = torch.randn(_ROWS, spec.hidden).to(dtype)
-    timings = {}
-    for name, make in LINEAR_KERNELS.items():
-        if make is PackedLinear and not PackedLinear.available(dtype):
-            continue
-        linears = [make(matrix, None) for matrix in matrices]
-        timings[name] = _microseconds(lambda linears=linears: [linear(x) for linear in linears]) / len(linears)  # type: ignore[misc]
-    return timings
+def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[torch.dtype, str], float]:
+    runs = {}
+    for dtype in dtypes:
+        # Several matrices in turn, so that what is timed is reading them from memory, as a forward pass does.
+        matrices = [torch.randn(4 * spec.hidden, spec.hidden).to(dtype) for _ in range(_MATRICES)]
+        x = torch.randn(_ROWS, spec.hidden).to(dtype)
+        for name, make in LINEAR_KERNELS.items():
+            if make is PackedLinear and not PackedLinear.available(dtype):
+                continue
+            linears = [make(matrix, None) for matrix in matrices]
+            runs[dtype, name] = partial(_apply_all, linears, x)
+    return {key: us / _MATRICES for key, us in _race(runs).items()}
 
 
 def _time_attention(spec: ModelSpec, dtype: torch.dtype) -> dict[str, float]:
     store = torch.randn(2, _SLOTS, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(_SLOTS, spec.kv_heads, spec.group, spec.head_dim).to(dtype)
-    return {
-        name: _microseconds(lambda kernel=kernel: kernel(query, store[0], store[1], None, 1.0))  # type: ignore[misc]
-        for name, kernel in ATTENTION_KERNELS.items()
-    }
+    return _race(
+        {name: partial(kernel, query, store[0], store[1], None, 1.0) for name, kernel in ATTENTION_KERNELS.items()}
+    )
 
 
-def _microseconds(run: Callable[[], object], calls: int = 8, rounds: int = 3) -> float:
-    """The best mean of a few rounds: other processes only ever add time."""
+def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:
+    for linear in linears:
+        linear(x)
+
+
+def _race(runs: Mapping[_Key, Callable[[], object]]) -> dict[_Key, float]:
+    """Microseconds of each contender's best call. They take turns, so that a busy moment is everyone's."""
+    best = dict.fromkeys(runs, float("inf"))
+    for _ in range(_TURNS):
+        for key, run in runs.items():
+            best[key] = min(best[key], _microseconds(run))
+    return best
+
+
+def _microseconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
     run()
-    best = float("inf")
-    for _ in range(rounds):
-        started = time.perf_counter()
-        for _ in range(calls):
-            run()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        best = min(best, (time.perf_counter() - started) / calls)
-    return best * _MICROSECONDS
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) * _MICROSECONDS

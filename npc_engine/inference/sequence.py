@@ -52,6 +52,10 @@ class Sequence:
             self._admitted, self._cached = time.monotonic(), min(cached, len(self.request.prompt))
         self._restored += restored
 
+    def park(self) -> None:
+        """Note that the slot is gone. What was computed is in blocks, as far as there was room."""
+        self.computed = 0
+
     def take(self, token_id: int) -> Output:
         """Append a sampled token. The output to deliver; its text is empty while all of it is held back."""
         sampling = self.request.sampling

@@ -262,8 +262,7 @@ class World:
     def _record(self, npc: str) -> NpcRecord:
         record = self._records.get(npc)
         if record is None:
-            close = nearest(npc, self._records)
-            hint = f"Did you mean {close!r}?" if close else "Send npc.spawn for it first."
+            hint = _question(nearest(npc, self._records)) or "Send npc.spawn for it first."
             raise UnknownNpc(f"There is no NPC {npc!r}.", remedy=hint)
         return record
 
@@ -276,8 +275,7 @@ class World:
                 f"There is no world {world!r}.", remedy=f"Loaded are: {', '.join(sorted(self._library))}."
             )
         known = {p for home in self._library.values() if world in (None, home.id) for p in home.personas}
-        close = nearest(persona, known)
-        hint = f"Did you mean {close!r}?" if close else f"Known are: {_some(known)}."
+        hint = _question(nearest(persona, known)) or f"Known are: {_some(known)}."
         raise UnknownPersona(f"There is no persona {persona!r}.", remedy=hint)
 
     def _summary(self, record: NpcRecord) -> NpcSummary:
@@ -300,6 +298,10 @@ def _entry(npc: str, kind: EntryKind, speaker: Speaker, text: str, ids: tuple[in
         speaker_kind=speaker.kind,
         token_ids=ids,
     )
+
+
+def _question(hint: str) -> str:
+    return f"{hint[0].upper()}{hint[1:]}" if hint else ""
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:

@@ -25,7 +25,7 @@ def make_tree(blocks: int) -> tuple[BlockTree, BlockPool]:
 def fill(slots: Slots, slot: int, tokens: list[int]) -> None:
     """State that depends on each token and everything before it, as attention state does."""
     running = 0.0
-    slots.reserve(slots.used, len(tokens))
+    slots.reserve(len(tokens), [slots.capacity] * slots.used)
     for place, token in enumerate(tokens):
         running = running * 0.5 + token
         slots.keys[:, slot, :, place] = running
@@ -38,7 +38,7 @@ def test_growing_keeps_what_is_stored_and_new_room_is_zero() -> None:
     slots.keys[:, slot] = 3.0
     for _ in range(7):
         slots.take()
-    slots.reserve(8, 1024)
+    slots.reserve(1024, [512] + [0] * 7)
     assert (slots.slots, slots.capacity) == (8, 1024)
     assert bool((slots.keys[:, 0, :, :512] == 3.0).all())
     assert bool((slots.keys[:, 0, :, 512:] == 0.0).all())

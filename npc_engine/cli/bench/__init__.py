@@ -9,11 +9,16 @@ from npc_engine.cli.options import Config, Model, given
 
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="A few seconds, to see that it runs; not to be quoted.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few seconds, to see that it runs; not to be quoted.")
+    ] = False,
     model: Model = None,
     config: Config = None,
 ) -> None:
     """Measure decoding, first tokens, pings under load and memory. Takes a minute; let nothing else run."""
+    from npc_engine.inference.spinning import limit_spinning
+
+    limit_spinning()
     from npc_engine.cli.bench.decode import measure_decode
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.served import measure_served

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from random import Random
+from statistics import median
 
 from npc_engine.cli.bench.measure import Figure
 from npc_engine.inference.load import LoadedEngine
@@ -28,21 +29,20 @@ def measure_decode(loaded: LoadedEngine, *, tokens: int, widths: tuple[int, ...]
 
 
 def _seconds_per_step(loaded: LoadedEngine, width: int, tokens: int) -> float:
+    """The median step at full width. All prompts are in the cache before, so that all requests start together."""
     engine, rng = loaded.engine, Random(width)
-    for i in range(width):
-        prompt = tuple(rng.randrange(100, loaded.spec.vocab) for _ in range(PROMPT_TOKENS))
-        engine.submit(Request(f"decode-{width}-{i}", prompt, Sampling(max_tokens=tokens, ignore_stop_ids=True)))
-    started: set[str] = set()
-    while len(started) < width:
-        started.update(output.request_id for output in engine.step() if output.token_ids)
-    engine.step()
-    began, steps, produced = time.perf_counter(), 0, 0
-    while engine.has_work:
-        produced += sum(len(output.token_ids) for output in engine.step())
-        steps += 1
-    elapsed = time.perf_counter() - began
-    # Some began before others and end before them: count steps at full width.
-    return elapsed / (produced / width) if steps else float("inf")
+    prompts = [tuple(rng.randrange(100, loaded.spec.vocab) for _ in range(PROMPT_TOKENS)) for _ in range(width)]
+    for name, most in (("warm", 0), ("decode", tokens)):
+        for i, prompt in enumerate(prompts):
+            sampling = Sampling(max_tokens=most, ignore_stop_ids=True)
+            engine.submit(Request(f"{name}-{width}-{i}", prompt, sampling))
+        steps = []
+        while engine.has_work:
+            began = time.perf_counter()
+            produced = len(engine.step())
+            if produced == width:
+                steps.append(time.perf_counter() - began)
+    return median(steps)
 
 
 def _rates(loaded: LoadedEngine, width: int, seconds: float) -> str:

@@ -20,10 +20,7 @@ from npc_engine.errors import OperatorError
 
 CROWD = 50
 SPEAKING = 16
-_WORDS = (
-    "river mill forge market wolf lantern harvest bridge winter copper barley tower priest hunter shadow bread apple "
-    "road castle stone valley miller stranger sheep candle storm"
-).split()
+_WORDS = ("river", "mill", "forge", "market", "wolf", "lantern", "harvest", "bridge", "winter", "tower", "castle")
 _TIMEOUT = 180.0
 
 
@@ -74,7 +71,7 @@ def _prose(rng: Random, words: int) -> str:
 
 @asynccontextmanager
 async def _server(model: str, folder: Path) -> AsyncIterator[Served]:
-    command = [sys.executable, "-m", "npc_engine", "serve", "--port", "0", "--model", model]
+    command = [sys.executable, "-m", "npc_engine.cli", "serve", "--port", "0", "--model", model]
     command += ["--personas", str(folder / "crowd"), "--data", str(folder / "data")]
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
@@ -107,6 +104,7 @@ async def _first_tokens(client: Client, turns: int) -> tuple[list[float], list[i
         # The first two turns are for the machine to warm up; a reply without a word has no first token.
         if turn >= 2 and first:
             firsts.append(first)
+            assert done.usage is not None, "an answer that was not cancelled says what it cost"
             prompts.append(done.usage.prompt_tokens)
     return firsts, prompts
 
@@ -121,6 +119,7 @@ async def _pings_under_load(client: Client, seconds: float) -> tuple[list[float]
         await client.spawn(f"v{i}", persona=f"villager{i}")
         while time.perf_counter() < stop:
             done = await client.say(f"v{i}", "Tell me everything you know about the valley.")
+            assert done.usage is not None
             spoken += done.usage.completion_tokens
 
     talkers = [asyncio.create_task(talk(i)) for i in range(SPEAKING)]
@@ -139,4 +138,4 @@ async def _everyone_speaks(client: Client) -> None:
         group = range(first, min(first + SPEAKING, CROWD))
         for i in group:
             await client.spawn(f"v{i}", persona=f"villager{i}")
-        await asyncio.gather(*(client.say(f"v{i}", "Who are you?", max_tokens=40).done for i in group))
+        await asyncio.gather(*(client.say(f"v{i}", "Who are you?", max_tokens=40) for i in group))

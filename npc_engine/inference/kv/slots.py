@@ -5,8 +5,9 @@ becomes free is filled with the last one.
 """
 
 import math
+import mmap
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 MIN_SLOTS, MIN_CAPACITY = 4, 512
@@ -58,25 +59,24 @@ class Slots:
         return self.used < self.max_slots
 
     def take(self) -> int:
-        """A free slot: always ``used``, so that the slots in use stay neighbours."""
+        """A free slot: always ``used``, so that the slots in use stay neighbours. ``reserve`` before writing to it."""
         assert self.can_take()
         self.used += 1
-        self.reserve(self.used, 1)
         return self.used - 1
 
-    def reserve(self, slots: int, capacity: int) -> None:
-        """Make room for ``slots`` slots of ``capacity`` tokens, keeping what is stored."""
-        assert slots <= self.max_slots
+    def reserve(self, capacity: int, lengths: Sequence[int]) -> None:
+        """Give every slot in use room for ``capacity`` tokens. ``lengths``: tokens stored in each, which are kept."""
+        assert len(lengths) == self.used <= self.max_slots
         assert capacity <= self.max_capacity
-        if slots <= self.slots and capacity <= self.capacity:
+        if self.used <= self.slots and capacity <= self.capacity:
             return
-        new_slots, new_capacity = self.slots, self.capacity
-        while new_slots < slots:
-            new_slots = min(2 * new_slots, self.max_slots)
-        while new_capacity < capacity:
-            new_capacity = min(2 * new_capacity, self.max_capacity)
-        self.keys = self._moved(self.keys, new_slots, new_capacity)
-        self.values = self._moved(self.values, new_slots, new_capacity)
+        slots, tokens = self.slots, self.capacity
+        while slots < self.used:
+            slots = min(2 * slots, self.max_slots)
+        while tokens < capacity:
+            tokens = min(2 * tokens, self.max_capacity)
+        self.keys = self._moved(self.keys, slots, tokens, lengths)
+        self.values = self._moved(self.values, slots, tokens, lengths)
 
     def release(self, slot: int, last_length: int) -> None:
         """Free ``slot``; the last slot in use, of which ``last_length`` tokens matter, moves into its place."""
@@ -96,12 +96,13 @@ class Slots:
         shape = (layers, slots, kv_heads, capacity, head_dim)
         if self._device.type != "cpu":
             return torch.zeros(shape, dtype=self._dtype, device=self._device)
-        # numpy asks the system for zeroed pages, which cost nothing until they are written.
-        raw = np.zeros(math.prod(shape) * self._dtype.itemsize, dtype=np.uint8)
-        return torch.from_numpy(raw).view(self._dtype).view(shape)
+        # An anonymous map is zeroed by the system, and costs nothing until it is written: a few long conversations
+        # must not cost every slot their length.
+        raw = mmap.mmap(-1, math.prod(shape) * self._dtype.itemsize)
+        return torch.frombuffer(raw, dtype=self._dtype).view(shape)
 
-    def _moved(self, old: torch.Tensor, slots: int, capacity: int) -> torch.Tensor:
+    def _moved(self, old: torch.Tensor, slots: int, capacity: int, lengths: Sequence[int]) -> torch.Tensor:
         new = self._zeros(slots, capacity)
-        kept, tokens = min(self.used, old.shape[1]), old.shape[3]
-        new[:, :kept, :, :tokens].copy_(old[:, :kept])
+        for slot, length in enumerate(lengths[: old.shape[1]]):
+            new[:, slot, :, :length].copy_(old[:, slot, :, :length])
         return new
