@@ -173,7 +173,7 @@ def describe(value: object) -> str:
             return "a map"
 
 
-class _TooMuch(Exception):  # noqa: N818 - a signal to stop reading, reported as a problem
+class _TooMuch(Exception):
     def __init__(self, mark: Mark, key: str, message: str, hint: str) -> None:
         super().__init__(message)
         self.mark, self.key, self.message, self.hint = mark, key, message, hint

@@ -1,6 +1,7 @@
 """A world of NPCs: the one door through which the bridge reaches minds, journal and engine."""
 
 import asyncio
+import difflib
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -13,7 +14,6 @@ from npc_engine.mind.answer import Answer
 from npc_engine.mind.mind import Language, Mind
 from npc_engine.mind.reply import Delta
 from npc_engine.persona.loading import LoadedWorld
-from npc_engine.persona.problem import nearest
 from npc_engine.store import Entry, EntryKind, Journal, NewEntry, NpcRecord
 from npc_engine.world.events import (
     Happening,
@@ -262,7 +262,8 @@ class World:
     def _record(self, npc: str) -> NpcRecord:
         record = self._records.get(npc)
         if record is None:
-            hint = _question(nearest(npc, self._records)) or "Send npc.spawn for it first."
+            close = difflib.get_close_matches(npc, self._records, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Send npc.spawn for it first."
             raise UnknownNpc(f"There is no NPC {npc!r}.", remedy=hint)
         return record
 
@@ -275,7 +276,8 @@ class World:
                 f"There is no world {world!r}.", remedy=f"Loaded are: {', '.join(sorted(self._library))}."
             )
         known = {p for home in self._library.values() if world in (None, home.id) for p in home.personas}
-        hint = _question(nearest(persona, known)) or f"Known are: {_some(known)}."
+        close = difflib.get_close_matches(persona, known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known are: {_some(known)}."
         raise UnknownPersona(f"There is no persona {persona!r}.", remedy=hint)
 
     def _summary(self, record: NpcRecord) -> NpcSummary:
@@ -298,10 +300,6 @@ def _entry(npc: str, kind: EntryKind, speaker: Speaker, text: str, ids: tuple[in
         speaker_kind=speaker.kind,
         token_ids=ids,
     )
-
-
-def _question(hint: str) -> str:
-    return f"{hint[0].upper()}{hint[1:]}" if hint else ""
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:
