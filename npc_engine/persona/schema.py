@@ -144,7 +144,9 @@ class Memory(_Model):
     """How much of the conversation stays in the prompt; the journal keeps all of it."""
 
     window_tokens: int = Field(1200, ge=128, le=131072, description="Conversation kept word for word, in tokens.")
-    digest_tokens: int = Field(160, ge=0, le=4096, description="Room for the digest of what is older, in tokens.")
+    digest_tokens: int = Field(
+        160, ge=0, le=4096, description="Room for the digest of what is older, in tokens. Not used yet."
+    )
 
 
 class Persona(_Model):
@@ -169,8 +171,8 @@ class Persona(_Model):
         description="How it stands to others, by persona id; 'player' stands for any player.",
     )
     mood: Mood = Field(default_factory=Mood, description="Its moods.")
-    actions: tuple[Text, ...] = Field((), description="What it can do in the game.")
-    guardrails: Guardrails | None = Field(None, description="What it must not say.")
+    actions: tuple[Text, ...] = Field((), description="What it can do in the game. Not acted on yet.")
+    guardrails: Guardrails | None = Field(None, description="What it must not say. Not acted on yet.")
     voice: Voice | None = Field(None, description="How it sounds.")
     generation: Generation = Field(default_factory=Generation, description="How its replies are made.")
     memory: Memory = Field(default_factory=Memory, description="How much it keeps in mind.")
