@@ -14,7 +14,7 @@ BUSY_PREFILL = 128
 """Prompt tokens per step while somebody's reply is running: on two cores some 40 ms, a pause nobody hears."""
 
 FREE_PREFILL = 512
-"""Prompt tokens per step when nobody waits for a next token: larger products, fewer steps."""
+"""Prompt tokens per step when somebody waits for the first token and nobody for the next: fewer, larger steps."""
 
 WORTH_WAITING = 32
 """A shared beginning of at least this many tokens is computed once: the second request waits for the first."""
@@ -63,11 +63,12 @@ class Scheduler:
 
     def plan(self) -> list[Work]:
         """The next step's work, in slot order."""
-        decodes = [s for s in self.running if s.decoding]
-        chosen = {id(s): 1 for s in decodes}
-        players_wait = any(s.request.priority < Priority.IDLE for s in decodes)
-        budget = BUSY_PREFILL if players_wait else FREE_PREFILL
-        for sequence in sorted((s for s in self.running if not s.decoding), key=lambda s: s.rank):
+        chosen = {id(s): 1 for s in self.running if s.decoding}
+        prefills = sorted((s for s in self.running if not s.decoding), key=lambda s: s.rank)
+        # Idle work goes in small steps even when nobody speaks: a player may begin at any moment.
+        in_haste = bool(prefills) and prefills[0].request.priority < Priority.IDLE
+        budget = FREE_PREFILL if in_haste and not chosen else BUSY_PREFILL
+        for sequence in prefills:
             if budget <= 0:
                 break
             length = min(sequence.remaining, budget)
