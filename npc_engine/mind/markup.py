@@ -5,7 +5,7 @@ it. So the template is rendered once, around marks in place of words, and cut at
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +32,10 @@ class Markup:
     user_to_assistant: Ids
     assistant_to_user: Ids
     newline: Ids
+
+    def with_cue(self, cue: Ids) -> "Markup":
+        """The same, with ``cue`` at the beginning of every answer."""
+        return replace(self, user_to_assistant=self.user_to_assistant + cue)
 
 
 def read_markup(folder: Path, tokenizer: Tokenizer) -> Markup:

@@ -1,10 +1,11 @@
 """One NPC's mind: what it has in its prompt, and how it answers."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from npc_engine.errors import LimitExceeded, OperatorError
+from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError
 from npc_engine.inference.request import CacheState, Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
 from npc_engine.mind.answer import Answer
@@ -54,8 +55,12 @@ class Mind:
         self.turn = asyncio.Lock()
         self._loaded, self._language, self._generator = loaded, language, generator
         self._variables = variables
+        # Every answer begins with the name of who gives it, as lines begin with their speaker's. Without it, small
+        # models take the next turn in that play of names to be the player's.
+        self._markup = language.markup.with_cue(tuple(language.tokenizer.encode_text(f"{self.persona.name}:")))
         head = self._head()
-        self._context = Context(language.markup, head, self._room(len(head.ids)))
+        self._context = Context(self._markup, head, self._room(len(head.ids)))
+        self._restored_to = 0
         self._answering = False
         self._meanwhile: list[Segment] = []
         self._warming: asyncio.Task[None] | None = None
@@ -80,15 +85,16 @@ class Mind:
         """How much of the prompt has its attention state kept."""
         return await self._generator.cache_state(self._context.stable)
 
-    def restore(self, entries: Sequence[Entry]) -> int:
-        """Begin with what the journal holds, oldest first. Tokens that no longer fit, or 0."""
+    def restore(self, entries: Sequence[Entry]) -> tuple[int, int] | None:
+        """Begin with what the journal holds, oldest first. Tokens before and after, if not all of it fits."""
         self._context.restore(self._segment(entry) for entry in entries)
-        before, after = self.compact() or (0, 0)
-        return before - after
+        self._restored_to = entries[-1].seq if entries else 0
+        return self.compact()
 
     def check_length(self, speaker: str, text: str) -> None:
         """Raise LimitExceeded for a line that would push nearly everything else out of mind."""
-        most = (self._context.room - len(self._context.head.ids)) // 2
+        around = len(self._markup.user_to_assistant) + 2 * len(self._markup.newline)
+        most = min(self._window // 2, self._window - self.persona.generation.max_tokens - around)
         tokens = len(self.line_ids("heard", speaker, text))
         if tokens > most:
             raise LimitExceeded(
@@ -100,7 +106,7 @@ class Mind:
         """The ids with which a line enters the prompt. Whatever is in it, it stays one line of one speaker."""
         words = " ".join(text.split())
         if kind == "said":
-            shown = words
+            shown = f" {words}"  # after the cue
         elif kind == "event":
             shown = f"*{words.strip('*')}*"
         else:
@@ -109,6 +115,8 @@ class Mind:
 
     def hear(self, entry: Entry) -> None:
         """Take in what was said or what happened. While it answers, it listens only after that."""
+        if entry.seq <= self._restored_to:
+            return
         segment = self._segment(entry)
         if self._answering and entry.kind != "said":
             self._meanwhile.append(segment)
@@ -126,20 +134,18 @@ class Mind:
     ) -> Answer:
         """Start answering ``line``, the last thing heard. ``names``: of everyone else it must not speak for.
 
-        Call with ``turn`` held, and ``answered`` or ``kept_silent`` when the answer is over.
+        Call with ``turn`` held, and ``answered`` when the answer is over.
         """
         assert self.turn.locked()
         self._answering = True
         self.rest()
-        generation = self.persona.generation
-        most = min(max_tokens or generation.max_tokens, generation.max_tokens * 4)
-        request = Request(
-            self._generator.new_id(),
-            self._context.prompt(self._volatile(line)),
-            self._sampling(most),
-            priority,
-            deadline,
-        )
+        generation, room = self.persona.generation, self._context.room
+        most = self._longest_reply(max_tokens)
+        prompt = self._context.prompt(self._volatile(line))
+        if len(prompt) + most > room:
+            prompt = self._context.prompt(())
+        most = max(1, min(most, room - len(prompt)))
+        request = Request(self._generator.new_id(), prompt, self._sampling(most), priority, deadline)
         parser = ReplyParser(
             self.persona.name,
             {*names, *self._loaded.names.values()} - {self.persona.name},
@@ -167,12 +173,13 @@ class Mind:
 
     def compact(self) -> tuple[int, int] | None:
         """Let go of the oldest entries if the prompt is nearly full. Tokens before and after, or None."""
-        return self._compact(self.persona.generation.max_tokens + min(RESERVE, self.persona.memory.window_tokens // 4))
+        most = self.persona.generation.max_tokens
+        return self._compact(most + min(RESERVE, (self._window - most) // 4))
 
     def make_room(self, line: str, max_tokens: int | None) -> tuple[int, int] | None:
         """Let go of the oldest entries if the answer to ``line`` would not fit. Tokens before and after, or None."""
-        most = max_tokens or self.persona.generation.max_tokens
-        return self._compact(most + len(self._volatile(line)) + len(self._language.markup.user_to_assistant) + 1)
+        around = len(self._markup.user_to_assistant) + len(self._markup.newline)
+        return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line)) + around)
 
     def warm(self) -> None:
         """Have the prompt's attention state computed in idle time, so that the next line finds all of it."""
@@ -188,11 +195,26 @@ class Mind:
         request = Request(
             self._generator.new_id(), self._context.stable, Sampling(max_tokens=0), priority=Priority.IDLE
         )
-        async for _ in self._generator.generate(request):
-            pass
+        # Whatever refuses it now, the next answer will say so to someone.
+        with contextlib.suppress(NpcEngineError):
+            async for _ in self._generator.generate(request):
+                pass
+
+    @property
+    def _window(self) -> int:
+        """Tokens for everything but the head."""
+        return self._context.room - len(self._context.head.ids)
+
+    def _longest_reply(self, asked: int | None) -> int:
+        """Tokens that a reply may have: a game may ask for more than usual, but not for the NPC's whole memory."""
+        usual = self.persona.generation.max_tokens
+        return min(asked or usual, max(usual, self._window // 2))
 
     def _compact(self, reserve: int) -> tuple[int, int] | None:
-        return self._context.compact(reserve) if self._context.overflow(reserve) else None
+        if not self._context.overflow(reserve):
+            return None
+        before, after = self._context.compact(reserve)
+        return (before, after) if after < before else None
 
     def _segment(self, entry: Entry) -> Segment:
         """An entry with the ids it was stored with, unless they are another model's."""
@@ -233,7 +255,7 @@ class Mind:
 
     def _head(self) -> Head:
         """World first and by itself, so that its ids are the same for everyone; examples as turns of a conversation."""
-        markup, encode = self._language.markup, self._language.tokenizer.encode_text
+        markup, encode = self._markup, self._language.tokenizer.encode_text
         world = render_world(self._loaded.world, variables=self._variables)
         shared = markup.opening + tuple(encode(world + "\n"))
         persona = render_persona(self.persona, self._loaded.names, variables=self._variables, examples=False)
@@ -242,7 +264,7 @@ class Mind:
         for line, reply in render_examples(self.persona, self._variables):
             own += encode(f"{asker}: {line}")
             own += markup.user_to_assistant
-            own += encode(reply)
+            own += encode(f" {reply}")
             own += markup.assistant_to_user
         return Head(shared, tuple(own))
 

@@ -3,10 +3,10 @@
 import asyncio
 import difflib
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from npc_engine.errors import UnknownNpc, UnknownPersona
 from npc_engine.inference.request import Generator, Priority
@@ -37,6 +37,7 @@ _WORLD_SPEAKER = Speaker("world", "", "system")
 
 _Out = asyncio.Queue[ReplyEvent | None]
 _Turn = Callable[[_Out], Coroutine[Any, Any, None]]
+_T = TypeVar("_T")
 
 
 class World:
@@ -54,6 +55,7 @@ class World:
         self._minds: dict[str, Mind] = {}
         self._waking: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._untold: list[MemoryCompacted] = []
 
     async def start(self) -> None:
         """Learn from the journal who exists. Their minds wake when they are first needed."""
@@ -75,37 +77,27 @@ class World:
         Raises UnknownPersona.
         """
         home = self._home_of(persona, world)
+        wanted = (persona, home.id, dict(variables or {}))
         known = self._records.get(npc)
-        record = NpcRecord(
-            npc=npc,
-            persona=persona,
-            world=home.id,
-            variables=dict(variables or {}),
-            mood=known.mood if known and known.persona == persona else home.personas[persona].mood.default,
-            window_start=known.window_start if known else 0,
-            spawned_at=known.spawned_at if known else time.time(),
-        )
-        if known is None or record != known:
-            await self._journal.upsert(record)
-            self._records[npc] = record
-            if known is not None and (known.persona, known.world, known.variables) != (
-                record.persona,
-                record.world,
-                record.variables,
-            ):
-                self._minds.pop(npc, None)
+        if known is None:
+            mood = home.personas[persona].mood.default
+            await self._store(NpcRecord(npc=npc, persona=persona, world=home.id, variables=wanted[2], mood=mood))
+        elif (known.persona, known.world, known.variables) != wanted:
+            await self._become(npc, home, persona, wanted[2])
+        elif not known.active:
+            await self._store(replace(known, active=True))
         mind = await self._mind(npc)
         mind.warm()
-        return self._summary(record)
+        return self._summary(self._records[npc])
 
     async def despawn(self, npc: str) -> None:
         """Park ``npc``: it keeps everything and hears nothing. Raises UnknownNpc."""
-        record = replace(self._record(npc), active=False)
-        await self._journal.upsert(record)
-        self._records[npc] = record
-        mind = self._minds.pop(npc, None)
+        await self._store(replace(self._record(npc), active=False))
+        mind = self._minds.get(npc)
         if mind is not None:
             mind.rest()
+            if not mind.turn.locked():  # one that speaks still has to learn what it said
+                del self._minds[npc]
 
     def roster(self) -> Sequence[NpcSummary]:
         """Every NPC this world knows, active or parked, by id."""
@@ -136,14 +128,14 @@ class World:
         LimitExceeded, Overloaded or DeadlinePassed when first advanced.
         """
         deadline = None if say.deadline_ms is None else time.monotonic() + say.deadline_ms / 1000
-        minds = [await self._active(npc) for npc in dict.fromkeys((say.npc, *say.hearers))]
-        for mind in minds:
-            mind.check_length(say.speaker.name, say.text)
+        for npc in (say.npc, *say.hearers):
+            (await self._active(npc)).check_length(say.speaker.name, say.text)
 
         async def turn(out: _Out) -> None:
-            async with minds[0].turn:
-                await self._remember(minds, "heard", say.speaker, say.text)
-                await self._answer(minds[0], minds[1:], say, deadline, out)
+            async with self._turn(say.npc) as mind:
+                hearers = await self._present(npc for npc in say.hearers if npc != say.npc)
+                await self._remember([mind, *hearers], "heard", say.speaker, say.text, out)
+                await self._answer(mind, hearers, say, deadline, out)
 
         async with aclosing(self._stream(turn)) as events:
             async for event in events:
@@ -151,18 +143,17 @@ class World:
 
     async def happen(self, happening: Happening) -> AsyncGenerator[ReplyEvent, None]:
         """Journal an event for its hearers and stream their reactions, if it is not silent. Raises UnknownNpc."""
-        minds = [await self._active(npc) for npc in dict.fromkeys(happening.hearers)]
-        for mind in minds:
-            mind.check_length("", happening.text)
+        for npc in happening.hearers:
+            (await self._active(npc)).check_length("", happening.text)
 
         async def turn(out: _Out) -> None:
-            await self._remember(minds, "event", _WORLD_SPEAKER, happening.text)
+            await self._remember(await self._present(happening.hearers), "event", _WORLD_SPEAKER, happening.text, out)
             if happening.silent:
                 return
-            for mind in minds:
-                others = [other for other in minds if other is not mind]
-                say = Say(mind.npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT)
-                async with mind.turn:
+            for witness in await self._present(happening.hearers):
+                say = Say(witness.npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT)
+                async with self._turn(witness.npc) as mind:
+                    others = await self._present(npc for npc in happening.hearers if npc != mind.npc)
                     await self._answer(mind, others, say, None, out)
 
         async with aclosing(self._stream(turn)) as events:
@@ -178,7 +169,11 @@ class World:
         task.add_done_callback(lambda _: out.put_nowait(None))
         try:
             while (event := await out.get()) is not None:
-                yield event
+                if not isinstance(event, MemoryCompacted):
+                    yield event
+                elif event in self._untold:
+                    self._untold.remove(event)
+                    yield event
         finally:
             if not task.done():
                 task.cancel()
@@ -201,7 +196,7 @@ class World:
                     out.put_nowait(make(mind.npc, piece.text))
         finally:
             # Whoever hung up or whatever failed: what was said is said, and everyone who was there heard it.
-            await asyncio.shield(self._keep(mind, hearers, answer, out))
+            await _to_the_end(self._keep(mind, hearers, answer, out))
         out.put_nowait(
             ReplyDone(mind.npc, answer.text, answer.finish, answer.usage, answer.timings, self._records[mind.npc].mood)
         )
@@ -218,24 +213,71 @@ class World:
                 said, *heard = await self._journal.append([own, *others])
         finally:
             mind.answered(said)
-        for hearer, entry in zip(hearers, heard, strict=False):
-            hearer.hear(entry)
+        self._hear(heard)
         for listener in (mind, *hearers):
-            if (room := listener.compact()) is not None:
+            awake = self._minds.get(listener.npc) is listener
+            if awake and (room := listener.compact()) is not None:
                 await self._compacted(listener, room, out)
-        mind.warm()
+        if self._records[mind.npc].active:
+            mind.warm()
 
-    async def _remember(self, minds: Sequence[Mind], kind: EntryKind, speaker: Speaker, text: str) -> None:
+    async def _remember(self, minds: Sequence[Mind], kind: EntryKind, speaker: Speaker, text: str, out: _Out) -> None:
         """Journal a line for everyone who hears it, all or none, then bring it into their minds."""
-        entries = await self._journal.append([_heard(mind, kind, speaker, text) for mind in minds])
-        for mind, entry in zip(minds, entries, strict=True):
-            mind.hear(entry)
 
-    async def _compacted(self, mind: Mind, room: tuple[int, int], out: _Out) -> None:
-        record = replace(self._records[mind.npc], window_start=mind.window_start)
+        async def remember() -> None:
+            self._hear(await self._journal.append([_heard(mind, kind, speaker, text) for mind in minds]))
+
+        await _to_the_end(remember())
+        present = {mind.npc for mind in minds}
+        for event in self._untold:
+            if event.npc in present:
+                out.put_nowait(event)
+
+    def _hear(self, entries: Iterable[Entry]) -> None:
+        """Bring entries into the minds they belong to. One that sleeps will find them in the journal."""
+        for entry in entries:
+            if (mind := self._minds.get(entry.npc)) is not None:
+                mind.hear(entry)
+
+    async def _compacted(self, mind: Mind, room: tuple[int, int], out: _Out | None = None) -> None:
+        """Note what left a mind, and tell whoever listens: now, or when someone next does."""
+        event = MemoryCompacted(mind.npc, *room)
+        self._untold.append(event)
+        if out is not None:
+            out.put_nowait(event)
+        await self._store(replace(self._records[mind.npc], window_start=mind.window_start))
+
+    async def _store(self, record: NpcRecord) -> None:
         await self._journal.upsert(record)
-        self._records[mind.npc] = record
-        out.put_nowait(MemoryCompacted(mind.npc, *room))
+        self._records[record.npc] = record
+
+    async def _become(self, npc: str, home: LoadedWorld, persona: str, variables: Mapping[str, str]) -> None:
+        """Give ``npc`` another persona or other variables, once it has ended what it is saying."""
+        mind = self._minds.get(npc)
+        turn = mind.turn if mind is not None else asyncio.Lock()
+        async with turn:
+            known = self._records[npc]
+            mood = known.mood if known.persona == persona else home.personas[persona].mood.default
+            await self._store(
+                replace(known, persona=persona, world=home.id, variables=variables, mood=mood, active=True)
+            )
+            if mind is not None and self._minds.get(npc) is mind:
+                mind.rest()
+                del self._minds[npc]
+
+    @asynccontextmanager
+    async def _turn(self, npc: str) -> AsyncIterator[Mind]:
+        """Hold the turn of ``npc``'s mind, once it is its own. Raises UnknownNpc if it was despawned by then."""
+        while True:
+            mind = await self._active(npc)
+            async with mind.turn:
+                if self._records[npc].active and self._minds.get(npc) is mind:
+                    yield mind
+                    return
+
+    async def _present(self, npcs: Iterable[str]) -> list[Mind]:
+        """The minds of those who are still in the game."""
+        return [await self._mind(npc) for npc in dict.fromkeys(npcs) if self._records[npc].active]
 
     async def _active(self, npc: str) -> Mind:
         if not self._record(npc).active:
@@ -255,8 +297,10 @@ class World:
                     generator=self._generator,
                     variables={key: str(value) for key, value in record.variables.items()},
                 )
-                mind.restore(await self._journal.tail(npc, max(record.window_start - 1, 0)))
+                room = mind.restore(await self._journal.tail(npc, max(record.window_start - 1, 0)))
                 self._minds[npc] = mind
+                if room is not None:
+                    await self._compacted(mind, room)
             return self._minds[npc]
 
     def _record(self, npc: str) -> NpcRecord:
@@ -284,6 +328,20 @@ class World:
         home = self._library.get(record.world)
         persona = home.personas.get(record.persona) if home else None
         return NpcSummary(record.npc, record.persona, persona.name if persona else record.persona, record.active)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do ``work`` to its end. If this task is cancelled meanwhile, that takes effect afterwards."""
+    task = asyncio.get_running_loop().create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
 
 
 def _heard(mind: Mind, kind: EntryKind, speaker: Speaker, text: str) -> NewEntry:
