@@ -69,9 +69,7 @@ def _template_source(folder: Path) -> str | None:
     own_file = folder / "chat_template.jinja"
     if own_file.is_file():
         return own_file.read_text(encoding="utf-8")
-    config_file = folder / "tokenizer_config.json"
-    config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
-    template = config.get("chat_template")
+    template = _configuration(folder).get("chat_template")
     if isinstance(template, list):  # several named templates
         template = next((t["template"] for t in template if t.get("name") == "default"), None)
     return template if isinstance(template, str) else None
@@ -117,13 +115,24 @@ def _message(role: str, content: str) -> dict[str, str]:
 
 
 def _special_tokens(folder: Path) -> dict[str, str]:
-    path = folder / "tokenizer_config.json"
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    config = _configuration(folder)
     names = ("bos_token", "eos_token", "pad_token", "unk_token")
     tokens = {name: config.get(name) for name in names}
     return {
         name: str(token["content"] if isinstance(token, dict) else token) for name, token in tokens.items() if token
     }
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise OperatorError(
+            f"{path} can't be read: {error}.", remedy="Delete the model's folder so that it is fetched anew."
+        ) from error
 
 
 def _raise(message: str) -> NoReturn:
