@@ -81,7 +81,6 @@ class Scheduler:
         for runner in self.running:
             if runner.decoding or runner.remaining <= WORTH_WAITING:
                 continue
-            shared = common_length(runner.tokens, prompt)
-            if min(shared, len(runner.tokens)) - runner.computed >= WORTH_WAITING:
+            if common_length(runner.request.prompt, prompt) - runner.computed >= WORTH_WAITING:
                 return True
         return False

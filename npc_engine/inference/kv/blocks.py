@@ -149,10 +149,14 @@ class BlockTree:
             yield from self._walk(child)
 
 
-def common_length(a: Sequence[int], b: Sequence[int]) -> int:
+def common_length(a: Tokens, b: Tokens) -> int:
     """How many leading tokens ``a`` and ``b`` share."""
-    length = min(len(a), len(b))
-    return next((i for i in range(length) if a[i] != b[i]), length)
+    same, different = 0, min(len(a), len(b)) + 1
+    # Halving, because comparing slices runs at the speed of C: prompts are long and every step compares many.
+    while different - same > 1:
+        middle = (same + different) // 2
+        same, different = (middle, different) if a[same:middle] == b[same:middle] else (same, middle)
+    return same
 
 
 def _closest(node: Block, chunk: Tokens) -> tuple[Block | None, int]:
