@@ -81,6 +81,9 @@ class Scheduler:
         for runner in self.running:
             if runner.decoding or runner.remaining <= WORTH_WAITING:
                 continue
+            if runner.request.priority > candidate.request.priority:
+                # Whoever is served later may be kept from computing for long: nobody waits for a lower priority.
+                continue
             if common_length(runner.request.prompt, prompt) - runner.computed >= WORTH_WAITING:
                 return True
         return False

@@ -29,7 +29,7 @@ class EngineThread:
         self._engine = engine
         self._commands: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
-        self._stopping = False
+        self._stopping = self._ended = False
         self._listeners: dict[str, Callable[[Output], None]] = {}
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._numbers = itertools.count()
@@ -53,7 +53,10 @@ class EngineThread:
         self.stop()
 
     async def generate(self, request: Request) -> AsyncGenerator[Output, None]:
-        """See Generator. Raises LimitExceeded for a prompt that does not fit, Overloaded when too many wait."""
+        """See Generator. Raises LimitExceeded for a prompt that does not fit, Overloaded when too many wait.
+
+        ValueError is the caller's fault: an id that is in use.
+        """
         self._check(request)
         loop = asyncio.get_running_loop()
         outputs: asyncio.Queue[Output] = asyncio.Queue()
@@ -61,7 +64,8 @@ class EngineThread:
         def deliver(output: Output) -> None:
             loop.call_soon_threadsafe(outputs.put_nowait, output)
 
-        self._post(lambda: self._submit(request, deliver))
+        if not self._post(lambda: self._submit(request, deliver)):
+            raise _shutting_down()
         finished = False
         try:
             while not finished:
@@ -93,7 +97,8 @@ class EngineThread:
             else:
                 loop.call_soon_threadsafe(settle, answer.set_result, value)
 
-        self._post(run)
+        if not self._post(run):
+            raise _shutting_down()
         return await answer
 
     @property
@@ -107,7 +112,9 @@ class EngineThread:
 
     def _check(self, request: Request) -> None:
         if self._stopping:
-            raise NpcEngineError("The engine is shutting down.", remedy="Connect again when it is back.")
+            raise _shutting_down()
+        if request.id in self._listeners:
+            raise ValueError(f"the request id {request.id!r} is in use: take one from new_id")
         most = self._engine.max_context - request.sampling.max_tokens
         if not 0 < len(request.prompt) <= most:
             raise LimitExceeded(
@@ -120,14 +127,22 @@ class EngineThread:
                 f"{MAX_OPEN} requests are waiting already.", remedy="Ask again later.", retry_after_ms=2000
             )
 
-    def _post(self, command: Callable[[], None]) -> None:
+    def _post(self, command: Callable[[], None]) -> bool:
+        """Hand a command to the thread. False when it has ended and nobody will obey."""
         with self._wake:
+            if self._ended:
+                return False
             self._commands.append(command)
             self._wake.notify()
+            return True
 
     def _submit(self, request: Request, deliver: Callable[[Output], None]) -> None:
         self._listeners[request.id] = deliver
-        self._engine.submit(request)
+        try:
+            self._engine.submit(request)
+        except Exception as error:
+            _log.exception("a request could not be taken")
+            self._fail(request.id, repr(error))
 
     def _loop(self) -> None:
         try:
@@ -166,6 +181,15 @@ class EngineThread:
             self._engine.cancel(output.request_id)
 
     def _fail_all(self, error: str) -> None:
+        with self._wake:
+            self._ended = True
         self._obey()
         for request_id in list(self._listeners):
-            self._deliver(Output(request_id, Usage(), Timings(), finish=FinishReason.ERROR, error=error))
+            self._fail(request_id, error)
+
+    def _fail(self, request_id: str, error: str) -> None:
+        self._deliver(Output(request_id, Usage(), Timings(), finish=FinishReason.ERROR, error=error))
+
+
+def _shutting_down() -> NpcEngineError:
+    return NpcEngineError("The engine is shutting down.", remedy="Connect again when it is back.")

@@ -1,0 +1,100 @@
+"""Claims about the engine's thread and its event loop."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from npc_engine.errors import LimitExceeded, NpcEngineError
+from npc_engine.inference.load import EngineOptions, load_engine
+from npc_engine.inference.request import FinishReason, Request, Sampling
+from npc_engine.inference.thread import EngineThread
+from tests.tiny import make_tiny
+
+PROMPT = tuple(range(10, 60))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def engine(tiny: Path) -> Iterator[EngineThread]:
+    with EngineThread(load_engine(tiny, EngineOptions(dtype="float32", max_context=512)).engine) as thread:
+        yield thread
+
+
+def request(engine: EngineThread, tokens: int = 8) -> Request:
+    return Request(engine.new_id(), PROMPT, Sampling(max_tokens=tokens))
+
+
+async def collect(engine: EngineThread, wanted: Request) -> tuple[list[int], FinishReason | None]:
+    ids: list[int] = []
+    finish = None
+    async for output in engine.generate(wanted):
+        ids.extend(output.token_ids)
+        finish = output.finish
+    return ids, finish
+
+
+async def test_many_requests_at_once_each_get_their_own_outputs(engine: EngineThread) -> None:
+    answers = await asyncio.gather(*(collect(engine, request(engine, 3 + i)) for i in range(6)))
+    assert [len(ids) for ids, _ in answers] == [3, 4, 5, 6, 7, 8]
+    assert all(ids == answers[-1][0][: len(ids)] for ids, _ in answers)
+
+
+async def test_closing_the_iterator_cancels_and_the_engine_comes_to_rest(engine: EngineThread) -> None:
+    async with aclosing(engine.generate(request(engine, 400))) as outputs:
+        await anext(outputs)
+    async with asyncio.timeout(20):
+        while await engine.ask(lambda e: e.has_work):
+            await asyncio.sleep(0.01)
+    await engine.ask(lambda e: e.check_integrity())
+
+
+@pytest.mark.parametrize("prompt", [(), tuple(range(300)) * 2])
+async def test_a_prompt_that_does_not_fit_is_refused_before_it_is_queued(
+    engine: EngineThread, prompt: tuple[int, ...]
+) -> None:
+    with pytest.raises(LimitExceeded):
+        await anext(engine.generate(Request("x", prompt, Sampling(max_tokens=8))))
+
+
+async def test_a_second_request_of_the_same_id_fails_and_harms_nobody(engine: EngineThread) -> None:
+    twice = Request("twice", PROMPT, Sampling(max_tokens=200))
+    async with aclosing(engine.generate(twice)) as first:
+        await anext(first)
+        with pytest.raises(ValueError, match="twice"):
+            await anext(engine.generate(twice))
+        assert (await anext(first)).finish is None
+
+
+async def test_when_the_thread_dies_everyone_is_told_and_newcomers_are_refused(
+    engine: EngineThread, caplog: pytest.LogCaptureFixture
+) -> None:
+    def die() -> None:
+        raise SystemExit("fault")
+
+    outputs = engine.generate(request(engine, 400))
+    await anext(outputs)
+    engine._engine.step = die  # type: ignore[method-assign, assignment]
+    async with asyncio.timeout(20):
+        last = [output async for output in outputs][-1]
+    assert last.finish is FinishReason.ERROR
+    assert "restart the server" in caplog.text
+    with pytest.raises(NpcEngineError, match="shutting down"):
+        await anext(engine.generate(request(engine)))
+
+
+async def test_stopping_ends_what_is_open(tiny: Path) -> None:
+    thread = EngineThread(load_engine(tiny, EngineOptions(dtype="float32", max_context=512)).engine)
+    thread.start()
+    outputs = thread.generate(request(thread, 400))
+    await anext(outputs)
+    await asyncio.to_thread(thread.stop)
+    assert [output async for output in outputs][-1].finish is FinishReason.ERROR
+    with pytest.raises(NpcEngineError):
+        await thread.ask(lambda e: e.has_work)
