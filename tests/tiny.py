@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config
+from transformers.models.gemma3 import Gemma3TextConfig
 from transformers.models.gpt_neox import GPTNeoXConfig
 from transformers.models.llama import LlamaConfig
 from transformers.models.mistral import MistralConfig
@@ -31,7 +32,7 @@ _COMMON = {
 
 
 def configs() -> dict[str, PretrainedConfig]:
-    """One configuration per family: four that are Llama-shaped, one that is not."""
+    """One configuration per family: four that are Llama-shaped, three that are not."""
     neox = {k: v for k, v in _COMMON.items() if k not in {"num_key_value_heads", "head_dim"}}
     return {
         "llama": LlamaConfig(**_COMMON),
@@ -39,6 +40,8 @@ def configs() -> dict[str, PretrainedConfig]:
         "qwen3": Qwen3Config(**_COMMON),
         "mistral": MistralConfig(**_COMMON, sliding_window=None),
         "gpt_neox": GPTNeoXConfig(**neox),
+        "gemma3": Gemma3TextConfig(**_COMMON, sliding_window=16, query_pre_attn_scalar=16),
+        "windowed": Qwen2Config(**_COMMON, use_sliding_window=True, sliding_window=24, max_window_layers=1),
     }
 
 

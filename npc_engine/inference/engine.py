@@ -30,7 +30,7 @@ class Engine:
         self._scheduler = Scheduler()
         self._sequences: dict[str, Sequence] = {}
         self._cancelled: set[str] = set()
-        self._ended: list[Output] = []
+        self._outbox: list[Output] = []
 
     @property
     def max_context(self) -> int:
@@ -40,7 +40,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether ``step`` has something to do."""
-        return bool(self._sequences or self._ended)
+        return bool(self._sequences or self._outbox)
 
     def submit(self, request: Request) -> None:
         """Queue a request. Its id must be new, its prompt not empty, and prompt and reply fit ``max_context``."""
@@ -70,23 +70,32 @@ class Engine:
         try:
             self._end_unwanted()
             self._admit()
-            work = self._scheduler.plan()
-            outputs = self._run(work) if work else []
+            if work := self._scheduler.plan():
+                self._run(work)
         except Exception as error:  # whatever a kernel raises, or a full memory, must not end everyone's world
             _log.exception("a step failed; its requests end")
-            outputs = []
             self._abandon(repr(error))
-        ended, self._ended = self._ended, []
-        return ended + outputs
+        outputs, self._outbox = self._outbox, []
+        return outputs
 
     def check_integrity(self) -> None:
         """Assert what must hold between steps."""
         running = self._scheduler.running
         assert self._slots.used == len(running)
+        assert self._slots.keys.shape == self._slots.values.shape
         assert len(self._sequences) == len(running) + len(self._scheduler.waiting)
         self._blocks.check_integrity()
 
-    def _run(self, work: list[Work]) -> list[Output]:
+    def forget(self) -> None:
+        """Drop all kept attention state: conversations are read again. For when it can't be trusted."""
+        self._blocks.clear()
+
+    def trim(self) -> None:
+        """Give memory back that only a crowd needs. Does nothing while requests run."""
+        if not self._slots.used:
+            self._slots.clear()
+
+    def _run(self, work: list[Work]) -> None:
         spans, token_ids = [], []
         slot_of = {id(s): slot for slot, s in enumerate(self._scheduler.running)}
         for sequence, length in work:
@@ -100,24 +109,22 @@ class Engine:
         logits = runner.forward(batch, self._slots)
         sampling = [s for (s, _), span in zip(work, spans, strict=True) if span.sample]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
-        return self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
+        self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
 
-    def _deliver(self, work: list[Work], chosen: dict[int, int]) -> list[Output]:
+    def _deliver(self, work: list[Work], chosen: dict[int, int]) -> None:
         # All progress is noted before anyone leaves: leaving moves another sequence's state to the free slot.
         for sequence, length in work:
             was_prompt = not sequence.decoding
             sequence.computed += length
             if was_prompt:
                 self._save(sequence, tail=False)
-        outputs = []
         for sequence, _ in work:
             if id(sequence) in chosen:
-                outputs.append(sequence.take(chosen[id(sequence)]))
+                self._outbox.append(sequence.take(chosen[id(sequence)]))
             elif sequence.remaining == 0:
-                outputs.append(sequence.end(FinishReason.LENGTH))
+                self._outbox.append(sequence.end(FinishReason.LENGTH))
             if sequence.finish is not None:
                 self._retire(sequence)
-        return outputs
 
     def _admit(self) -> None:
         while (sequence := self._scheduler.next_waiting()) is not None:
@@ -150,18 +157,19 @@ class Engine:
     def _abandon(self, error: str) -> None:
         """End every running request without touching its state, which a failure may have left half-written."""
         for sequence in self._scheduler.running:
-            if self._sequences.pop(sequence.request.id, None) is not None:
-                self._ended.append(sequence.end(FinishReason.ERROR, error=error))
+            del self._sequences[sequence.request.id]
+            if sequence.finish is None:
+                self._outbox.append(sequence.end(FinishReason.ERROR, error=error))
         self._scheduler.running.clear()
         self._slots.clear()
 
     def _end(self, sequence: Sequence, finish: FinishReason) -> None:
-        self._ended.append(sequence.end(finish))
+        self._outbox.append(sequence.end(finish))
         self._retire(sequence)
 
     def _retire(self, sequence: Sequence) -> None:
-        del self._sequences[sequence.request.id]
         self._release(sequence)
+        del self._sequences[sequence.request.id]
 
     def _release(self, sequence: Sequence) -> None:
         """Take a sequence out of queue or slot, its state written through to blocks first."""
@@ -177,4 +185,7 @@ class Engine:
 
     def _save(self, sequence: Sequence, *, tail: bool) -> None:
         slot = self._scheduler.running.index(sequence)
-        self._blocks.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
+        try:
+            self._blocks.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
+        except (MemoryError, RuntimeError, OSError):  # torch raises RuntimeError when memory is short
+            _log.exception("attention state could not be kept; it will be computed anew")

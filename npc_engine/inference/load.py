@@ -1,6 +1,5 @@
 """From a model folder to an engine that is ready to step."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +45,9 @@ class LoadedEngine:
 def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEngine:
     """Load the model in ``folder``. Raises OperatorError when it can't be read or can't run here."""
     options = options or EngineOptions()
-    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    if options.threads is not None:
+        # Otherwise torch's own choice stands, which keeps to the cores this process may use.
+        torch.set_num_threads(options.threads)
     spec = read_spec(folder)
     tokenizer = Tokenizer(folder)
     device = torch.device(options.device) if options.device else None

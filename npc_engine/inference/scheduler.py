@@ -65,9 +65,11 @@ class Scheduler:
         """The next step's work, in slot order."""
         chosen = {id(s): 1 for s in self.running if s.decoding}
         prefills = sorted((s for s in self.running if not s.decoding), key=lambda s: s.rank)
+        someone_waits = any(s.request.priority < Priority.IDLE for s in self.running)
+        if someone_waits:
+            prefills = [s for s in prefills if s.request.priority < Priority.IDLE]
         # Idle work goes in small steps even when nobody speaks: a player may begin at any moment.
-        in_haste = bool(prefills) and prefills[0].request.priority < Priority.IDLE
-        budget = FREE_PREFILL if in_haste and not chosen else BUSY_PREFILL
+        budget = FREE_PREFILL if someone_waits and not chosen else BUSY_PREFILL
         for sequence in prefills:
             if budget <= 0:
                 break

@@ -22,7 +22,7 @@ class Sequence:
         self._detokenizer = detokenizer
         self._stops = StopFinder(request.sampling.stop)
         self._cached = 0
-        self._admitted = self._restored = self._first = 0.0
+        self._admitted = self._queued = self._restored = self._first = 0.0
 
     @property
     def remaining(self) -> int:
@@ -50,6 +50,7 @@ class Sequence:
         self.computed = cached
         if not self._admitted:
             self._admitted, self._cached = time.monotonic(), min(cached, len(self.request.prompt))
+            self._queued = max(0.0, self._admitted - restored - self.request.arrival)
         self._restored += restored
 
     def park(self) -> None:
@@ -83,7 +84,7 @@ class Sequence:
         now, arrival = time.monotonic(), self.request.arrival
         admitted, first = self._admitted or now, self._first or now
         timings = Timings(
-            queue=admitted - self._restored - arrival,
+            queue=self._queued if self._admitted else now - arrival,
             restore=self._restored,
             prefill=first - admitted,
             first_token=first - arrival,

@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 MAX_OPEN = 1024
 """Requests that may wait at once. Beyond it a newcomer would wait for minutes: better to say so."""
 
+_TRIM_SECONDS = 10.0
+
 
 class EngineThread:
     """Runs ``Engine.step`` for as long as there is work. A ``Generator`` for any number of event loops.
@@ -137,12 +139,13 @@ class EngineThread:
             return True
 
     def _submit(self, request: Request, deliver: Callable[[Output], None]) -> None:
-        self._listeners[request.id] = deliver
         try:
             self._engine.submit(request)
         except Exception as error:
             _log.exception("a request could not be taken")
-            self._fail(request.id, repr(error))
+            deliver(_failed(request.id, repr(error)))
+        else:
+            self._listeners[request.id] = deliver
 
     def _loop(self) -> None:
         try:
@@ -159,10 +162,22 @@ class EngineThread:
                 for output in self._engine.step():
                     self._deliver(output)
             else:
-                self._engine.check_integrity()
-                with self._wake:
-                    self._wake.wait_for(lambda: bool(self._commands) or self._stopping)
+                self._rest()
         self._fail_all("the engine was stopped")
+
+    def _rest(self) -> None:
+        """Look after the engine, then wait for work."""
+        try:
+            self._engine.check_integrity()
+        except AssertionError:
+            _log.critical("kept attention state is inconsistent; all of it is dropped", exc_info=True)
+            self._engine.forget()
+        with self._wake:
+            awake = self._wake.wait_for(lambda: bool(self._commands) or self._stopping, _TRIM_SECONDS)
+        if not awake:
+            self._engine.trim()
+            with self._wake:
+                self._wake.wait_for(lambda: bool(self._commands) or self._stopping)
 
     def _obey(self) -> None:
         while self._commands:
@@ -185,10 +200,11 @@ class EngineThread:
             self._ended = True
         self._obey()
         for request_id in list(self._listeners):
-            self._fail(request_id, error)
+            self._deliver(_failed(request_id, error))
 
-    def _fail(self, request_id: str, error: str) -> None:
-        self._deliver(Output(request_id, Usage(), Timings(), finish=FinishReason.ERROR, error=error))
+
+def _failed(request_id: str, error: str) -> Output:
+    return Output(request_id, Usage(), Timings(), finish=FinishReason.ERROR, error=error)
 
 
 def _shutting_down() -> NpcEngineError:

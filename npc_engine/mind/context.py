@@ -7,7 +7,7 @@ The head is never dropped. The history only grows at its end, so that the attent
 valid; when it outgrows the window, whole entries leave at its beginning, and the journal keeps them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,11 +92,14 @@ class Context:
         """
         before = len(self._stable)
         target = int((self.room - reserve - len(self.head.ids)) * LOW_WATER)
-        kept = list(self._segments)
-        while len(kept) > 1 and (len(self._render(kept)) > target or kept[0].kind == "said"):
-            kept.pop(0)
-        self._segments = kept
-        self._stable = self.head.ids + self._render(kept)
+        sizes = [len(s.ids) + len(self._joint(p, s)) + len(self._close(s)) for p, s in self._pairs()]
+        size, first, last = sum(sizes), 0, len(self._segments) - 1
+        # The joint of the first entry goes with what stood before it, so the sum is never too small.
+        while first < last and (size > target or self._segments[first].kind == "said"):
+            size -= sizes[first]
+            first += 1
+        self._segments = self._segments[first:]
+        self._stable = self.head.ids + self._render()
         return before, len(self._stable)
 
     def restore(self, segments: Iterable[Segment]) -> None:
@@ -105,13 +108,15 @@ class Context:
         for segment in segments:
             self.append(segment)
 
-    def _render(self, segments: Sequence[Segment]) -> Ids:
+    def _render(self) -> Ids:
         ids: list[int] = []
-        previous = None
-        for segment in segments:
+        for previous, segment in self._pairs():
             ids.extend(self._joint(previous, segment) + segment.ids + self._close(segment))
-            previous = segment
         return tuple(ids)
+
+    def _pairs(self) -> Iterator[tuple[Segment | None, Segment]]:
+        """Every segment with the one before it."""
+        return zip([None, *self._segments], self._segments, strict=False)
 
     def _joint(self, previous: Segment | None, segment: Segment) -> Ids:
         """What stands before a segment: the head and every answer leave a user turn open."""

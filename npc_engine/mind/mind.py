@@ -137,7 +137,6 @@ class Mind:
         Call with ``turn`` held, and ``answered`` when the answer is over.
         """
         assert self.turn.locked()
-        self._answering = True
         self.rest()
         generation, room = self.persona.generation, self._context.room
         most = self._longest_reply(max_tokens)
@@ -153,6 +152,7 @@ class Mind:
             max_sentences=generation.max_sentences,
             control_tokens=self._language.tokenizer.control_tokens,
         )
+        self._answering = True
         return Answer(self._generator, request, parser)
 
     def said_ids(self, answer: Answer) -> Ids:

@@ -228,6 +228,9 @@ class World:
             self._hear(await self._journal.append([_heard(mind, kind, speaker, text) for mind in minds]))
 
         await _to_the_end(remember())
+        for mind in minds:
+            if not mind.turn.locked() and (room := mind.compact()) is not None:
+                await self._compacted(mind, room)
         present = {mind.npc for mind in minds}
         for event in self._untold:
             if event.npc in present:
@@ -261,9 +264,10 @@ class World:
             await self._store(
                 replace(known, persona=persona, world=home.id, variables=variables, mood=mood, active=True)
             )
-            if mind is not None and self._minds.get(npc) is mind:
-                mind.rest()
-                del self._minds[npc]
+            # A line may have woken the mind meanwhile, with the persona it had: whoever is there now, goes.
+            async with self._waking.setdefault(npc, asyncio.Lock()):
+                if (stale := self._minds.pop(npc, None)) is not None:
+                    stale.rest()
 
     @asynccontextmanager
     async def _turn(self, npc: str) -> AsyncIterator[Mind]:
@@ -339,9 +343,10 @@ async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             cancelled = error
+    result = task.result()
     if cancelled is not None:
         raise cancelled
-    return task.result()
+    return result
 
 
 def _heard(mind: Mind, kind: EntryKind, speaker: Speaker, text: str) -> NewEntry:

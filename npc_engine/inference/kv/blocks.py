@@ -94,9 +94,16 @@ class BlockTree:
         if node is not self._root:
             self._touch(node)
 
+    def clear(self) -> None:
+        """Drop every block."""
+        for block in self._by_age:
+            self._pool.free(block.handle)
+        self._by_age.clear()
+        self._root.children.clear()
+
     def check_integrity(self) -> None:
         """Assert what must hold between steps: links both ways, handles used once, order of ages."""
-        reached = list(self._walk(self._root))
+        reached = list(_walk(self._root))
         handles = [block.handle for block in reached]
         assert len(handles) == len(set(handles)) == self._pool.used
         assert set(reached) == set(self._by_age)
@@ -143,10 +150,14 @@ class BlockTree:
             self._by_age.move_to_end(node)
             node = node.parent
 
-    def _walk(self, node: Block) -> Iterator[Block]:
-        for child in node.children.values():
-            yield child
-            yield from self._walk(child)
+
+def _walk(node: Block) -> Iterator[Block]:
+    """All blocks below ``node``. Not by recursion: a long conversation is a deep chain."""
+    ahead = list(node.children.values())
+    while ahead:
+        block = ahead.pop()
+        yield block
+        ahead.extend(block.children.values())
 
 
 def common_length(a: Tokens, b: Tokens) -> int:

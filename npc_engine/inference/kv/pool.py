@@ -37,9 +37,9 @@ class BlockPool:
         assert self.can_allocate()
         if not self._free:
             first = len(self._segments) * self._segment_blocks
-            segment = torch.empty(self._segment_blocks, *self._shape, dtype=self._dtype, pin_memory=self._pin)
-            self._segments.append(segment)
-            self._free.extend(range(first + self._segment_blocks - 1, first - 1, -1))
+            count = min(self._segment_blocks, self.limit - first)
+            self._segments.append(torch.empty(count, *self._shape, dtype=self._dtype, pin_memory=self._pin))
+            self._free.extend(range(first + count - 1, first - 1, -1))
         self.used += 1
         return self._free.pop()
 

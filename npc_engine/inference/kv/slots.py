@@ -12,6 +12,9 @@ import torch
 
 MIN_SLOTS, MIN_CAPACITY = 4, 512
 
+# A shared map, the default where there is a choice, would take memory for pages that are only read.
+_PRIVATE: dict[str, int] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+
 
 class Slots:
     """K and V, each ``[layers, slots, kv_heads, capacity, head_dim]``, grown in powers of two up to the limits.
@@ -75,8 +78,10 @@ class Slots:
             slots = min(2 * slots, self.max_slots)
         while tokens < capacity:
             tokens = min(2 * tokens, self.max_capacity)
-        self.keys = self._moved(self.keys, slots, tokens, lengths)
-        self.values = self._moved(self.values, slots, tokens, lengths)
+        keys = self._moved(self.keys, slots, tokens, lengths)
+        values = self._moved(self.values, slots, tokens, lengths)
+        # Both or neither: memory may run out between the two.
+        self.keys, self.values = keys, values
 
     def release(self, slot: int, last_length: int) -> None:
         """Free ``slot``; the last slot in use, of which ``last_length`` tokens matter, moves into its place."""
@@ -87,8 +92,11 @@ class Slots:
                 store[:, slot, :, :last_length].copy_(store[:, self.used, :, :last_length])
 
     def clear(self) -> None:
-        """Free all slots at once."""
+        """Free all slots at once, and the memory that grew with them."""
         self.used = 0
+        slots, capacity = min(MIN_SLOTS, self.max_slots), min(MIN_CAPACITY, self.max_capacity)
+        if (self.slots, self.capacity) != (slots, capacity):
+            self.keys, self.values = self._zeros(slots, capacity), self._zeros(slots, capacity)
 
     def _zeros(self, slots: int, capacity: int) -> torch.Tensor:
         # Zeros, not whatever memory holds: a masked key has weight 0, and 0 times NaN is NaN.
@@ -98,7 +106,7 @@ class Slots:
             return torch.zeros(shape, dtype=self._dtype, device=self._device)
         # An anonymous map is zeroed by the system, and costs nothing until it is written: a few long conversations
         # must not cost every slot their length.
-        raw = mmap.mmap(-1, math.prod(shape) * self._dtype.itemsize)
+        raw = mmap.mmap(-1, math.prod(shape) * self._dtype.itemsize, **_PRIVATE)
         return torch.frombuffer(raw, dtype=self._dtype).view(shape)
 
     def _moved(self, old: torch.Tensor, slots: int, capacity: int, lengths: Sequence[int]) -> torch.Tensor:

@@ -5,7 +5,7 @@ shapes are alike form a *group*, whose attention is one kernel call over a view 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -52,13 +52,37 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span."""
+    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span.
+
+    ``mask_dtype`` is the masks', the model's.
+    """
 
     token_ids: torch.Tensor
     positions: torch.Tensor
     slots: torch.Tensor
     sample_rows: torch.Tensor
     groups: tuple[Group, ...]
+    mask_dtype: torch.dtype
+
+    def within(self, window: int, *, heads_per_kv: int) -> "Batch":
+        """The same batch for a layer in which a query sees only the last ``window`` positions, its own included.
+
+        All KV is stored all the same: that keeps sharing simple, and the mask does the rest.
+        """
+        return replace(self, groups=tuple(self._windowed(group, window, heads_per_kv) for group in self.groups))
+
+    def _windowed(self, group: Group, window: int, fold: int) -> Group:
+        if group.keys <= window:
+            return group
+        rows = slice(group.row, group.row + group.count) if group.rows is None else group.rows
+        oldest = self.positions[rows].view(group.size, group.width, 1) - window
+        hidden = torch.arange(group.keys, device=oldest.device) <= oldest
+        mask = torch.zeros(hidden.shape, dtype=self.mask_dtype, device=oldest.device)
+        mask = mask.masked_fill_(hidden, float("-inf"))
+        if group.width > 1:
+            mask = mask.repeat_interleave(fold, dim=1)
+        mask = mask.unsqueeze(1)
+        return replace(group, mask=mask if group.mask is None else group.mask + mask)
 
 
 def make_batch(
@@ -85,7 +109,7 @@ def make_batch(
     def tensor(values: Sequence[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=device)
 
-    return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups))
+    return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups), dtype)
 
 
 def partition(spans: Sequence[Span]) -> list[list[Span]]:

@@ -18,6 +18,7 @@ from npc_engine.inference.model.kernels import AttentionKernel, attend
 from npc_engine.inference.model.spec import ModelSpec
 
 _NAME = "npc_engine_slots"
+_WITH_SINKS = frozenset({"gpt_oss"})
 
 
 class LibraryRunner:
@@ -28,6 +29,7 @@ class LibraryRunner:
     ) -> None:
         self.spec, self.dtype, self.device = spec, dtype, device
         self._attention = attention
+        _refuse_unknown_attention(spec)
         AttentionInterface.register(_NAME, _attention_over_slots)
         AttentionMaskInterface.register(_NAME, _no_mask)
         try:
@@ -57,6 +59,17 @@ class LibraryRunner:
         return logits.float()
 
 
+def _refuse_unknown_attention(spec: ModelSpec) -> None:
+    """Raise OperatorError for attention that ours would silently compute wrong: capped scores and learnt sinks."""
+    capped = spec.config.get("attn_logit_softcapping")
+    if capped or spec.model_type in _WITH_SINKS:
+        raise OperatorError(
+            f"Models of the kind {spec.model_type} attend in a way that this engine does not compute yet"
+            f" ({'capped scores' if capped else 'attention sinks'}).",
+            remedy="Use another model, such as one of the Llama, Qwen, Mistral or Gemma 3 families.",
+        )
+
+
 def _attention_over_slots(
     module: Any,
     query: torch.Tensor,
@@ -64,6 +77,7 @@ def _attention_over_slots(
     value: torch.Tensor,
     _mask: torch.Tensor | None,
     scaling: float | None = None,
+    sliding_window: int | None = None,
     *,
     npc_batch: Batch,
     npc_slots: Slots,
@@ -72,6 +86,8 @@ def _attention_over_slots(
 ) -> tuple[torch.Tensor, None]:
     """``query`` [1, heads, rows, head_dim], ``key`` and ``value`` alike with kv_heads -> [1, rows, heads, head_dim]."""
     layer = module.layer_idx
+    if sliding_window is not None:
+        npc_batch = npc_batch.within(sliding_window, heads_per_kv=query.shape[1] // key.shape[1])
     keys, values = npc_slots.keys[layer], npc_slots.values[layer]
     keys[npc_batch.slots, :, npc_batch.positions] = key[0].transpose(0, 1)
     values[npc_batch.slots, :, npc_batch.positions] = value[0].transpose(0, 1)

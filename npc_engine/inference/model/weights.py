@@ -101,7 +101,12 @@ def _read_layer(files: TensorFiles, index: int, make_linear: MakeLinear) -> Laye
         weight = torch.cat([files[f"{prefix}{name}.weight"] for name in names])
         biases = [files.find(f"{prefix}{name}.bias") for name in names]
         present = [bias for bias in biases if bias is not None]
-        return make_linear(weight, torch.cat(present) if len(present) == len(names) else None)
+        if present and len(present) < len(names):
+            raise OperatorError(
+                f"The model has biases for some of {', '.join(names)} and not for others.",
+                remedy="Its files are incomplete: fetch the model anew.",
+            )
+        return make_linear(weight, torch.cat(present) if present else None)
 
     return Layer(
         input_norm=files[prefix + "input_layernorm.weight"],
