@@ -1,5 +1,6 @@
 """``npc-engine chat``: talk to one NPC in the terminal."""
 
+import asyncio
 import secrets
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import typer
 from npc_engine.cli.options import Config, Data, Model, Personas, Token, given
 
 if TYPE_CHECKING:
-    from bridge.client import Client, Reply
+    from bridge.client import Client
     from bridge.protocol import Timings, Usage
     from npc_engine.cli.background import BackgroundLoop
     from npc_engine.config import Settings
@@ -106,23 +107,23 @@ def _converse(loop: "BackgroundLoop", client: "Client", npc: str, line: str, pla
     from npc_engine.cli.console import out, show_error
     from npc_engine.errors import NpcEngineError, OperatorError
 
-    async def speak() -> "Reply":
-        return client.say(npc, line, speaker=player)
-
-    async def listen() -> None:
+    async def speak() -> None:
+        reply = client.say(npc, line, speaker=player)
         out.print(f"{npc}: ", style="bold green", end="", markup=False)
-        async for piece in reply:
-            out.print(piece, end="", markup=False)
-        done = await reply
+        try:
+            async for piece in reply:
+                out.print(piece, end="", markup=False)
+            done = await reply
+        except asyncio.CancelledError:
+            reply.cancel()
+            raise
         out.print()
         if timings and done.timings is not None and done.usage is not None:
             out.print(_describe(done.usage, done.timings), style="dim", markup=False)
 
     try:
-        reply = loop.run(speak())
-        loop.run(listen())
+        loop.run(speak())
     except KeyboardInterrupt:
-        reply.cancel()
         out.print(" ...")
     except OperatorError:
         raise

@@ -157,6 +157,34 @@ async def test_another_persona_after_a_restart_keeps_the_memory(
         assert "Remember the bell." in context
 
 
+async def test_a_line_beside_a_change_of_persona_is_answered_by_one_of_them_and_the_next_by_the_new(
+    tmp_path: Path, script: Script, language: Language
+) -> None:
+    async with open_village(tmp_path / "data", script, language) as village:
+        await village.spawn("ada")
+    async with open_village(tmp_path / "data", script, language) as village:
+        await asyncio.gather(village.world.spawn("ada", "eve"), village.talk("ada", "Who is there?"))
+        assert village.world.roster()[0].name == "Eve"
+        await village.talk("ada", "And now?")
+        assert "You are Eve" in village.decode(stable(village, "ada"))
+
+
+async def test_events_that_nobody_answers_do_not_outgrow_the_room(
+    tmp_path: Path, overheard: Overheard, language: Language
+) -> None:
+    async with open_village(tmp_path / "data", overheard, language, SMALL) as village:
+        await village.spawn("ada")
+        told: list[MemoryCompacted] = []
+        for number in range(60):
+            event = Happening(hearers=("ada",), text=f"The bell rings for the {number}th time.")
+            told += compacted([found async for found in village.world.happen(event)])
+            tokens = village.world._minds["ada"].tokens
+            assert tokens["shared"] + tokens["persona"] + tokens["history"] <= tokens["room"]
+        assert told
+        assert len(await village.remembers("ada")) == 60
+        assert done(await village.talk("ada", "What rang?")).text is not None
+
+
 async def test_a_smaller_window_after_a_restart_drops_the_oldest_and_says_so(
     tmp_path: Path, script: Script, language: Language
 ) -> None:
