@@ -21,7 +21,7 @@ def bench(
     limit_spinning()
     from npc_engine.cli.bench.decode import measure_decode
     from npc_engine.cli.bench.measure import Figure, table
-    from npc_engine.cli.bench.served import measure_served
+    from npc_engine.cli.bench.served import Load, measure_served
     from npc_engine.cli.console import out
     from npc_engine.cli.progress import ShownProgress
     from npc_engine.config import load_settings
@@ -34,8 +34,8 @@ def bench(
     figures: list[Figure] = []
 
     async def served() -> None:
-        turns, seconds = (4, 2.0) if quick else (30, 10.0)
-        figures.extend([figure async for figure in measure_served(settings.model, turns=turns, seconds=seconds)])
+        load = Load(crowd=4, speaking=4, seconds=1.0, turns=2) if quick else Load()
+        figures.extend([figure async for figure in measure_served(settings.model, load)])
 
     asyncio.run(served())
     loaded = load_engine(folder)

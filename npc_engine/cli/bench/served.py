@@ -18,10 +18,18 @@ from bridge.client import Client
 from npc_engine.cli.bench.measure import Figure, percentile
 from npc_engine.errors import OperatorError
 
-CROWD = 50
-SPEAKING = 16
 _WORDS = ("river", "mill", "forge", "market", "wolf", "lantern", "harvest", "bridge", "winter", "tower", "castle")
 _TIMEOUT = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many villagers, of whom so many speak at once for so long; and turns of one that is alone."""
+
+    crowd: int = 50
+    speaking: int = 16
+    seconds: float = 10.0
+    turns: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +41,31 @@ class Served:
     start_seconds: float
 
 
-async def measure_served(model: str, *, turns: int, seconds: float) -> AsyncIterator[Figure]:
-    """Start a server with CROWD villagers and measure starting, first tokens, pings under load, and memory."""
+async def measure_served(model: str, load: Load) -> AsyncIterator[Figure]:
+    """Start a server with a crowd of villagers and measure starting, first tokens, pings under load, and memory."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        write_crowd(Path(folder) / "crowd")
+        write_crowd(Path(folder) / "crowd", load.crowd)
         async with _server(model, Path(folder)) as served, Client(served.url) as client:
             yield Figure("start to listening", served.start_seconds, "s", 5.0, note="model in the cache")
-            firsts, prompts = await _first_tokens(client, turns)
-            note = f"{turns} turns, prompts of {min(prompts)} to {max(prompts)} tokens, over the socket"
+            firsts, prompts = await _first_tokens(client, load.turns)
+            note = f"{load.turns} turns, prompts of {min(prompts)} to {max(prompts)} tokens, over the socket"
             yield Figure("first token, warm, p50", percentile(firsts, 0.5) * 1e3, "ms", 120.0, note=note)
             yield Figure("first token, warm, p95", percentile(firsts, 0.95) * 1e3, "ms")
-            pings, spoken = await _pings_under_load(client, seconds)
-            note = f"{len(pings)} pings in {seconds:g} s while {SPEAKING} speak, {spoken / seconds:.0f} tok/s"
+            pings, spoken = await _pings_under_load(client, load)
+            note = f"{len(pings)} pings, {load.speaking} speak, {spoken / load.seconds:.0f} tok/s"
             yield Figure("ping, p50", percentile(pings, 0.5) * 1e3, "ms", note=note)
             yield Figure("ping, p99", percentile(pings, 0.99) * 1e3, "ms", 20.0)
-            await _everyone_speaks(client)
+            await _everyone_speaks(client, load)
             resident = served.process.memory_info().rss / 1e9
-            yield Figure("resident memory", resident, "GB", 1.5, note=f"{CROWD} NPCs, each spoken to")
+            yield Figure("resident memory", resident, "GB", 1.5, note=f"{load.crowd} NPCs, each spoken to")
 
 
-def write_crowd(folder: Path) -> None:
-    """A world of CROWD villagers of about 300 tokens each, all different."""
+def write_crowd(folder: Path, crowd: int) -> None:
+    """A world of so many villagers of about 300 tokens each, all different."""
     folder.mkdir(parents=True)
     rng = Random(0)
     folder.joinpath("world.yaml").write_text(f"name: Crowd\nsetting: {_prose(rng, 90)}\n", encoding="utf-8")
-    for i in range(CROWD):
+    for i in range(crowd):
         text = (
             f"name: Villager {i}\nsummary: villager number {i}\nbackground: {_prose(rng, 60)}\n"
             "generation: {temperature: 0.8, max_tokens: 120, max_sentences: 12}\n"
@@ -109,10 +117,10 @@ async def _first_tokens(client: Client, turns: int) -> tuple[list[float], list[i
     return firsts, prompts
 
 
-async def _pings_under_load(client: Client, seconds: float) -> tuple[list[float], int]:
-    """Round trips of pings while SPEAKING villagers talk without pause, and how many tokens they said."""
+async def _pings_under_load(client: Client, load: Load) -> tuple[list[float], int]:
+    """Round trips of pings while villagers talk without pause, and how many tokens they said."""
     spoken = 0
-    stop = time.perf_counter() + seconds
+    stop = time.perf_counter() + load.seconds
 
     async def talk(i: int) -> None:
         nonlocal spoken
@@ -122,7 +130,7 @@ async def _pings_under_load(client: Client, seconds: float) -> tuple[list[float]
             assert done.usage is not None
             spoken += done.usage.completion_tokens
 
-    talkers = [asyncio.create_task(talk(i)) for i in range(SPEAKING)]
+    talkers = [asyncio.create_task(talk(i)) for i in range(load.speaking)]
     pings = []
     while time.perf_counter() < stop:
         began = time.perf_counter()
@@ -133,9 +141,9 @@ async def _pings_under_load(client: Client, seconds: float) -> tuple[list[float]
     return pings, spoken
 
 
-async def _everyone_speaks(client: Client) -> None:
-    for first in range(0, CROWD, SPEAKING):
-        group = range(first, min(first + SPEAKING, CROWD))
+async def _everyone_speaks(client: Client, load: Load) -> None:
+    for first in range(0, load.crowd, load.speaking):
+        group = range(first, min(first + load.speaking, load.crowd))
         for i in group:
             await client.spawn(f"v{i}", persona=f"villager{i}")
         await asyncio.gather(*(client.say(f"v{i}", "Who are you?", max_tokens=40) for i in group))
