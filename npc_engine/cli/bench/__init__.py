@@ -10,12 +10,12 @@ from npc_engine.cli.options import Config, Model, given
 
 def bench(
     quick: Annotated[
-        bool, typer.Option("--quick", help="A few seconds, to see that it runs; not to be quoted.")
+        bool, typer.Option("--quick", help="A smaller load, to see that it runs; not to be quoted.")
     ] = False,
     model: Model = None,
     config: Config = None,
 ) -> None:
-    """Measure decoding, first tokens, pings under load and memory. Takes a minute; let nothing else run."""
+    """Measure decoding, first tokens, pings under load and memory. Takes a minute or two; let nothing else run."""
     from npc_engine.inference.spinning import limit_spinning
 
     limit_spinning()
