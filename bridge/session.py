@@ -26,6 +26,7 @@ from bridge.protocol import (
     Cancel,
     Error,
     ErrorCode,
+    Event,
     Hello,
     Limits,
     NpcDespawn,
@@ -83,6 +84,10 @@ REFUSALS: Mapping[State, tuple[ErrorCode, str]] = {
 }
 
 
+REFUSED: frozenset[ErrorCode] = frozenset({"unknown_npc", "unknown_persona", "limit_size", "overloaded"})
+"""Errors after which a line may be sent again under its id. After any other, its NPC may have heard it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Run ``request``, post its answers, and call ``finish`` with its id when there are no more."""
@@ -123,7 +128,7 @@ class Rules:
 class Session:
     """One client's session. ``codec`` is None until the first frame shows it, where no subprotocol was agreed on."""
 
-    # Ids of lines that were said, so that one sent twice is not answered twice. Older ones are forgotten.
+    # Ids of lines and events that were taken, so that one sent twice is not told twice. Older ones are forgotten.
     REMEMBERED_LINES = 4096
 
     def __init__(self, rules: Rules, *, codec: Codec | None, now: float) -> None:
@@ -182,13 +187,18 @@ class Session:
         """
         if self.state is State.CLOSED or (message.re is not None and message.re not in self._open):
             return self.hung_up
+        request = self._open[message.re] if message.re is not None else None
+        if isinstance(message, Error) and message.code in REFUSED and isinstance(request, Say | Event):
+            self._said.pop(request.id, None)
         self._put(message)
         return self.hung_up
 
     def finish(self, id: int | str, *, succeeded: bool = True) -> None:
         """The request ``id`` has got its last answer."""
         request = self._open.pop(id, None)
-        if isinstance(request, NpcDespawn if succeeded else NpcSpawn):
+        if succeeded and isinstance(request, NpcSpawn):
+            self._npcs.add(request.npc)
+        elif succeeded and isinstance(request, NpcDespawn):
             self._npcs.discard(request.npc)
 
     def drain(self) -> None:
@@ -262,25 +272,29 @@ class Session:
         if id in self._open:
             # Without `re`: the answers with that id are those of the request that runs, and must not seem to end.
             self._refuse(None, "bad_message", f"`id`: {id!r} is the id of a request that still runs.", "id")
-        elif isinstance(request, Say) and id in self._said:
-            message = f"`id`: {id!r} was said already in this session; a new line needs a new id."
+        elif isinstance(request, Say | Event) and id in self._said:
+            what = "line" if isinstance(request, Say) else "event"
+            message = f"`id`: {id!r} was told already in this session; a new {what} needs a new id."
             self._refuse(id, "bad_message", message, "id")
         elif len(self._open) >= limits.open_requests:
             message = f"{limits.open_requests} requests are open; wait for one to end or cancel one."
             self._refuse(id, "limit_requests", message)
-        elif isinstance(request, NpcSpawn) and request.npc not in self._npcs and len(self._npcs) >= limits.npcs:
+        elif isinstance(request, NpcSpawn) and len(self._npcs_with(request.npc)) > limits.npcs:
             message = f"`npc`: this session has {limits.npcs} NPCs, which is the limit; despawn some."
             self._refuse(id, "limit_requests", message, "npc")
         else:
             self._open[id] = request
-            if isinstance(request, NpcSpawn):
-                self._npcs.add(request.npc)
-            elif isinstance(request, Say):
+            if isinstance(request, Say | Event):
                 self._said[id] = None
                 if len(self._said) > self.REMEMBERED_LINES:
                     self._said.popitem(last=False)
             return [Start(request, id)]
         return []
+
+    def _npcs_with(self, npc: str) -> set[str]:
+        """The session's NPCs if ``npc`` and all that are being spawned become its own."""
+        spawning = {request.npc for request in self._open.values() if isinstance(request, NpcSpawn)}
+        return self._npcs | spawning | {npc}
 
     def _refuse(
         self,

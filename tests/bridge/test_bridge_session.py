@@ -6,7 +6,7 @@ import pytest
 
 from bridge.codec import JSON, MSGPACK, Codec
 from bridge.outbox import Outbox
-from bridge.protocol import Limits, NpcInspect, Ok, ReplyDelta, ReplyDone, ReplySentence
+from bridge.protocol import Error, Limits, NpcInspect, Ok, ReplyDelta, ReplyDone, ReplySentence
 from bridge.rate import TokenBucket
 from bridge.session import TAKES, TRANSITIONS, HangUp, Intent, Rules, Session, Start, State, Step, Stop
 
@@ -187,6 +187,37 @@ def test_a_line_that_was_accepted_is_not_said_twice() -> None:
     talk.expect_error("bad_message", re=1, path="id")
 
 
+EVENT = {"type": "event", "hearers": ["greta"], "text": "Thunder."}
+
+
+@pytest.mark.parametrize("request_", [say(), EVENT])
+def test_what_was_refused_may_be_sent_again_under_its_id(request_: dict[str, Any]) -> None:
+    talk = Talk()
+    for code in ("unknown_npc", "limit_size", "overloaded"):
+        talk.start(1, **request_)
+        talk.session.post(Error(re=1, code=code, message="No."))
+        talk.session.finish(1, succeeded=False)
+        talk.expect_error(code, re=1)
+    talk.start(1, **request_)
+    talk.session.post(Error(re=1, code="internal", message="It was heard, and then something broke."))
+    talk.session.finish(1, succeeded=False)
+    talk.expect_error("internal", re=1)
+    assert talk.send(id=1, **request_) == []
+    talk.expect_error("bad_message", re=1, path="id")
+
+
+def test_a_refused_question_does_not_free_the_id_of_a_line() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    talk.session.finish(1)
+    talk.start(1)
+    talk.session.post(Error(re=1, code="unknown_npc", message="No."))
+    talk.session.finish(1, succeeded=False)
+    talk.expect_error("unknown_npc", re=1)
+    assert talk.send(id=1, **say()) == []
+    talk.expect_error("bad_message", re=1, path="id")
+
+
 def test_remembered_lines_are_bounded() -> None:
     talk = Talk()
     talk.session.REMEMBERED_LINES = 2
@@ -249,6 +280,23 @@ def test_too_many_npcs_are_refused_until_one_is_despawned() -> None:
     talk.start("e", **spawn("c"))
     talk.session.finish("e", succeeded=False)
     talk.start("f", **spawn("d"))
+
+
+def test_a_failed_spawn_of_an_npc_that_was_there_leaves_it_there() -> None:
+    talk = Talk()
+    for id, npc, succeeded in ((1, "a", True), (2, "b", True), (3, "a", False)):
+        talk.start(id, type="npc.spawn", npc=npc, persona="greta")
+        talk.session.finish(id, succeeded=succeeded)
+    talk.send(type="npc.spawn", id=4, npc="c", persona="greta")
+    talk.expect_error("limit_requests", re=4, path="npc")
+
+
+def test_npcs_that_are_being_spawned_count() -> None:
+    talk = Talk()
+    talk.start(1, type="npc.spawn", npc="a", persona="greta")
+    talk.start(2, type="npc.spawn", npc="b", persona="greta")
+    talk.send(type="npc.spawn", id=3, npc="c", persona="greta")
+    talk.expect_error("limit_requests", re=3, path="npc")
 
 
 def test_too_many_messages_per_second_are_refused_and_told_when_to_come_back() -> None:
