@@ -7,7 +7,7 @@ is no number, a number is no truth value.
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
 VERSION = 1
@@ -44,10 +44,17 @@ def _string_or_integer(value: Any) -> Any:
     return value
 
 
+def _not_blank(text: str) -> str:
+    if text and not text.strip():
+        raise PydanticCustomError("blank", "expected more than white space")
+    return text
+
+
 Integer = Annotated[int, BeforeValidator(_integral)]
 RequestId = Annotated[StrictInt | StrictStr, BeforeValidator(_string_or_integer)]
 NpcId = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+Words = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
 
 
 class Part(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bridge.protocol.base import Integer, Message, Name, NpcId, Part, RequestId
+from bridge.protocol.base import Integer, Message, Name, NpcId, Part, RequestId, Words
 
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
@@ -87,7 +87,7 @@ class Say(NumberedRequest):
     type: Literal["say"] = "say"
     npc: NpcId = Field(description="the id of the NPC that is spoken to")
     speaker: Speaker = Field(description="who speaks: {id, name, kind}")
-    text: str = Field(description="what is said, not empty", min_length=1)
+    text: Words = Field(description="what is said, not empty")
     hearers: list[NpcId] = Field([], description="the ids of the other NPCs that hear the line and the answer")
     priority: PriorityName = Field("player", description="'player', 'ambient' or 'idle': who is served first")
     deadline_ms: Integer | None = Field(None, description="milliseconds after which no answer is wanted", ge=1)
@@ -99,7 +99,7 @@ class Event(NumberedRequest):
 
     type: Literal["event"] = "event"
     hearers: list[NpcId] = Field(description="the ids of the NPCs that notice it, at least one", min_length=1)
-    text: str = Field(description="what happens, not empty", min_length=1)
+    text: Words = Field(description="what happens, not empty")
     kind: Name = Field("event", description="the game's word for this sort of event")
     salience: float = Field(0.5, description="how much it matters, from 0 to 1", ge=0, le=1)
     silent: bool = Field(True, description="true: remember it; false: react to it in words")

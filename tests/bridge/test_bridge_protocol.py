@@ -70,6 +70,7 @@ def test_whole_numbers_may_be_written_either_way() -> None:
         ({"hearers": ["tom", 5]}, "hearers[1]", "`hearers[1]`: expected a string, got an integer (5)"),
         ({"hearers": "tom"}, "hearers", "expected a list, got 'tom'"),
         ({"text": ""}, "text", "`text`: expected at least 1 character"),
+        ({"text": " \n\t\u3000"}, "text", "`text`: expected more than white space"),
         ({"text": b"abc"}, "text", "expected a string, got binary data"),
         ({"text": None}, "text", "expected a string, got nothing"),
         ({"npc": "x" * 200}, "npc", "expected at most 128 characters, got a string of 200 characters"),
@@ -98,6 +99,7 @@ def test_salience_and_silence_are_checked() -> None:
     event = {"type": "event", "id": 1, "hearers": ["a"], "text": "thunder"}
     assert "expected 1 or less" in refused(**event, salience=2).message
     assert "expected true or false" in refused(**event, silent="no").message
+    assert "expected more than white space" in refused(**{**event, "text": "  "}).message
     assert "at least 1 entry" in refused(**{**event, "hearers": []}).message
 
 
