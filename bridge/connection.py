@@ -8,6 +8,7 @@ reply is never held up by the client that listens to it; a client that lets too 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
@@ -111,18 +112,19 @@ class Connection:
 
     def _obey(self, intent: Intent) -> None:
         match intent:
-            case Start(request, id):
-                self._errands[id] = asyncio.create_task(self._run(request, id))
+            case Start(request, id, after):
+                earlier = [self._errands[other] for other in after]
+                self._errands[id] = asyncio.create_task(self._run(request, id, earlier))
             case Stop(id):
                 # Not at once: a task that is cancelled before its first step would never answer.
                 asyncio.get_running_loop().call_soon(self._errands[id].cancel)
             case HangUp():
                 self._over.set()
 
-    async def _run(self, request: AnyRequest, id: int | str) -> None:
+    async def _run(self, request: AnyRequest, id: int | str, earlier: Sequence[asyncio.Task[None]]) -> None:
         succeeded = False
         try:
-            succeeded = await run_errand(self._world, request, id, self._post)
+            succeeded = await run_errand(self._world, request, id, self._post, earlier)
         finally:
             self._session.finish(id, succeeded=succeeded)
             del self._errands[id]

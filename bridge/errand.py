@@ -8,7 +8,7 @@ cancelled reply that has begun ends with a ``reply.done`` of its own, because wh
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from bridge.protocol import (
     AnyAnswer,
@@ -37,8 +37,12 @@ Post = Callable[[AnyAnswer], None]
 """Where answers go. Must not block."""
 
 
-async def run_errand(world: World, request: AnyRequest, id: int | str, post: Post) -> bool:
-    """Carry out ``request`` and post its answers; cancelling this task cancels the request. Never raises an error.
+async def run_errand(
+    world: World, request: AnyRequest, id: int | str, post: Post, after: Collection[asyncio.Task[None]] = ()
+) -> bool:
+    """Carry out ``request`` once ``after`` are done, and post its answers. Never raises an error.
+
+    Cancelling this task cancels the request, and none of ``after``.
 
     Returns whether the request did what it was meant to. A cancelled errand still posts its last answer, and is done
     then: the cancellation goes no further.
@@ -58,6 +62,8 @@ async def run_errand(world: World, request: AnyRequest, id: int | str, post: Pos
         post(message)
 
     try:
+        if after:
+            await asyncio.wait(after)
         await _carry_out(world, request, id, answer)
         if isinstance(request, Say) and request.npc not in done:
             raise RuntimeError(f"the reply of {request.npc!r} ended without its last event")

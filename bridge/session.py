@@ -30,6 +30,7 @@ from bridge.protocol import (
     Hello,
     Limits,
     NpcDespawn,
+    NpcInspect,
     NpcSpawn,
     Ok,
     Ping,
@@ -90,10 +91,14 @@ REFUSED: frozenset[ErrorCode] = frozenset({"unknown_npc", "unknown_persona", "li
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run ``request``, post its answers, and call ``finish`` with its id when there are no more."""
+    """Run ``request``, post its answers, and call ``finish`` with its id when there are no more.
+
+    It begins once the open requests ``after`` have finished: they decide whether its NPCs are there at all.
+    """
 
     request: AnyRequest
     id: int | str
+    after: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +288,28 @@ class Session:
             message = f"`npc`: this session has {limits.npcs} NPCs, which is the limit; despawn some."
             self._refuse(id, "limit_requests", message, "npc")
         else:
+            after = self._to_wait_for(request)
             self._open[id] = request
             if isinstance(request, Say | Event):
                 self._said[id] = None
                 if len(self._said) > self.REMEMBERED_LINES:
                     self._said.popitem(last=False)
-            return [Start(request, id)]
+            return [Start(request, id, after)]
         return []
+
+    def _to_wait_for(self, request: AnyRequest) -> tuple[int | str, ...]:
+        """The open requests that bring or park NPCs which ``request`` is about."""
+        coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, NpcSpawn | NpcDespawn)}
+        match request:
+            case Say():
+                npcs = {request.npc, *request.hearers}
+            case Event():
+                npcs = set(request.hearers)
+            case NpcSpawn() | NpcDespawn() | NpcInspect():
+                npcs = {request.npc}
+            case _:
+                npcs = set(coming_and_going.values())
+        return tuple(id for id, npc in coming_and_going.items() if npc in npcs)
 
     def _npcs_with(self, npc: str) -> set[str]:
         """The session's NPCs if ``npc`` and all that are being spawned become its own."""

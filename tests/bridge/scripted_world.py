@@ -35,17 +35,20 @@ class ScriptedWorld(World):
         self.running = 0
         self.go_on = asyncio.Event()
         self.failure: Exception | None = None
+        self.slowness = 0.0  # seconds that coming and going take
 
     async def spawn(
         self, npc: str, persona: str, *, world: str | None = None, variables: Mapping[str, str] | None = None
     ) -> NpcSummary:
         if persona not in ("greta", "tom"):
             raise UnknownPersona(f"No persona {persona!r}.", remedy="There are greta and tom.")
+        await asyncio.sleep(self.slowness)
         self.npcs[npc] = NpcSummary(npc, persona, persona.title(), active=True)
         return self.npcs[npc]
 
     async def despawn(self, npc: str) -> None:
         known = self._known(npc)
+        await asyncio.sleep(self.slowness)
         self.npcs[npc] = NpcSummary(npc, known.persona, known.name, active=False)
 
     def roster(self) -> Sequence[NpcSummary]:
@@ -67,7 +70,8 @@ class ScriptedWorld(World):
         )
 
     async def say(self, say: Say) -> AsyncIterator[ReplyEvent]:
-        self._known(say.npc)
+        if not self._known(say.npc).active:
+            raise UnknownNpc(f"{say.npc!r} was despawned.")
         self.said.append(say)
         async for event in self._answer(say.npc):
             yield event

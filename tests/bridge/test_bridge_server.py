@@ -125,6 +125,28 @@ async def test_a_client_may_name_no_subprotocol(server: Server) -> None:
         await alive(raw)
 
 
+async def test_pipelined_requests_find_their_npcs_as_the_earlier_ones_leave_them(
+    raw: RawClient, world: ScriptedWorld
+) -> None:
+    world.slowness = 0.02
+    await raw.send(**SPAWN)
+    await raw.send(**SAY)
+    assert (await raw.until("reply.done", "error"))[-1]["type"] == "reply.done"
+    await raw.send(type="npc.despawn", id="despawn", npc="greta")
+    await raw.send(**{**SAY, "id": 2})
+    await raw.send(type="npc.list", id=3)
+    parked, refused, listing = [await raw.receive() for _ in range(3)]
+    assert (parked["re"], parked["type"]) == ("despawn", "ok")
+    assert (refused["re"], refused["code"]) == (2, "unknown_npc")
+    assert [npc["active"] for npc in listing["npcs"]] == [False]
+    await raw.send(**SPAWN)
+    await raw.send(**{**SAY, "id": 4}, hearers=["greta"])
+    await raw.send(type="cancel", target=4)
+    answers = [await raw.receive(), await raw.receive()]
+    assert {(answer["re"], answer["type"]) for answer in answers} == {("spawn", "ok"), (4, "reply.done")}
+    assert [say.speaker.id for say in world.said] == ["p1"]
+
+
 # Failing
 
 
