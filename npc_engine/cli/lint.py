@@ -13,7 +13,7 @@ def lint(path: Annotated[Path, typer.Argument(help="A YAML file, a world folder,
     from rich.text import Text
 
     from npc_engine.cli.console import err, out
-    from npc_engine.persona import check
+    from npc_engine.persona import check, count_files
 
     problems = check(path)
     for problem in problems:
@@ -22,7 +22,8 @@ def lint(path: Annotated[Path, typer.Argument(help="A YAML file, a world folder,
         out.print(text)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    err.print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    files = _count(count_files(path), "file")
+    err.print(f"{files} checked: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     if errors:
         raise typer.Exit(1)
 

@@ -249,11 +249,15 @@ class _TreeReader:
         return Node(mark, text, raw)
 
     def syntax_problem(self, error: MarkedYAMLError) -> Problem:
+        found = str(error.problem or error.context or "can't be read")
+        if error.context_mark is not None and error.context == "while scanning a quoted scalar":
+            mark = self.mark_at(error.context_mark.index)
+            hint = "close it; text that only starts with a quote goes in quotes as a whole"
+            return Problem.at(mark, "", "a quote that is never closed", hint)
         at = error.problem_mark or error.context_mark
         mark = self.mark_at(at.index) if at is not None else Mark(self.file)
         line = self.text.splitlines()[mark.line - 1 : mark.line] if self.text else []
         source = line[0] if line else ""
-        found = str(error.problem or error.context or "can't be read")
         if "'\\t'" in found or "\t" in source[: mark.column]:
             return Problem.at(mark, "", "a tab where YAML wants spaces", "replace the tab with spaces")
         if "{{" in source:

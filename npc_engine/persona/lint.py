@@ -31,6 +31,13 @@ def check(path: Path) -> list[Problem]:
     return in_reading_order(problems)
 
 
+def count_files(path: Path) -> int:
+    """How many files ``check`` judges at ``path``."""
+    if path.is_file():
+        return 1
+    return sum(1 + len(persona_files(folder)[0]) for folder in world_folders(path)[0])
+
+
 def json_schema(kind: Literal["persona", "world"] = "persona") -> dict[str, Any]:
     """The JSON Schema of a persona or a world file, for editors that complete and underline.
 

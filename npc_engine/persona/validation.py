@@ -15,16 +15,17 @@ M = TypeVar("M", bound=BaseModel)
 
 _EXPECTED = {
     "string_type": ("text", "put it in quotes"),
-    "int_type": ("a whole number", "no quotes, no fraction"),
+    "int_type": ("a whole number", "write a whole number"),
     "int_from_float": ("a whole number", "no fraction"),
-    "float_type": ("a number", "no quotes"),
-    "bool_type": ("true or false", "no quotes"),
+    "float_type": ("a number", "write a number"),
+    "bool_type": ("true or false", "write true or false"),
     "tuple_type": ("a list", "write [one, two], or lines that start with '- '"),
     "mapping_type": ("a map", "write lines of 'key: value' below it"),
     "dict_type": ("a map", "write lines of 'key: value' below it"),
     "model_type": ("a map", "write lines of 'key: value' below it"),
     "finite_number": ("a number", "infinity is none"),
 }
+_BARE = {"int_type", "float_type", "bool_type"}
 
 
 def validate(node: Node, model: type[M], *, complete: bool = True) -> tuple[M | None, list[Problem]]:
@@ -45,7 +46,8 @@ def validate(node: Node, model: type[M], *, complete: bool = True) -> tuple[M | 
 def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Problem:
     loc = [part for part in details["loc"] if part != "[key]"]
     key, kind = _path(loc), details["type"]
-    value_mark, key_mark = _place(root, loc)
+    value, key_mark = _place(root, loc)
+    value_mark = value.mark
     if kind == "missing":
         return Problem.at(value_mark, key, "is missing", f"add '{loc[-1]}: ...'")
     if kind == "extra_forbidden":
@@ -62,6 +64,8 @@ def _problem(root: Node, model: type[BaseModel], details: ErrorDetails) -> Probl
         wanted, hint = _EXPECTED[kind]
         if kind == "string_type" and not isinstance(found, bool | int | float):
             hint = "one text; text that starts with { or [ needs quotes"
+        elif kind in _BARE and value.raw.startswith(('"', "'")):
+            hint = "no quotes"
         return Problem.at(value_mark, key, f"expected {wanted}, found {describe(found)}", hint)
     match kind:
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
@@ -92,8 +96,8 @@ def _path(loc: Sequence[int | str]) -> str:
     return path
 
 
-def _place(root: Node, loc: Sequence[int | str]) -> tuple[Mark, Mark]:
-    """The marks of the value and of its key, as deep as the tree goes along ``loc``."""
+def _place(root: Node, loc: Sequence[int | str]) -> tuple[Node, Mark]:
+    """The value and the mark of its key, as deep as the tree goes along ``loc``."""
     node, key_mark = root, root.mark
     for part in loc:
         if isinstance(part, int) and isinstance(node.value, tuple) and part < len(node.value):
@@ -103,7 +107,7 @@ def _place(root: Node, loc: Sequence[int | str]) -> tuple[Mark, Mark]:
             key_mark, node = node.entries()[part]
         else:
             break
-    return node.mark, key_mark
+    return node, key_mark
 
 
 def _model_at(model: type[BaseModel], loc: Sequence[int | str]) -> type[BaseModel] | None:
