@@ -39,9 +39,17 @@ def chat(
     from npc_engine.cli.console import out
     from npc_engine.cli.signals import interruptible
     from npc_engine.config import load_settings
+    from npc_engine.errors import OperatorError
 
-    settings = load_settings(given(data=data, personas=personas, model=model, token=token), config)
-    own_engine = any(flag is not None for flag in (data, personas, model))
+    flags = given(data=data, personas=personas, model=model)
+    if url is not None and flags:
+        wrong = " and ".join(f"--{flag}" for flag in flags)
+        raise OperatorError(
+            f"{wrong} can't go together with --url.",
+            remedy="A running server has its own; leave them out, or leave out --url to start an engine for this talk.",
+        )
+    settings = load_settings({**flags, **given(token=token)}, config)
+    own_engine = bool(flags)
     try:
         with interruptible(), BackgroundLoop() as loop, _client(loop, settings, url, own_engine=own_engine) as client:
             loop.run(client.spawn(npc, persona or npc))
@@ -82,13 +90,31 @@ def _client(loop: "BackgroundLoop", settings: "Settings", url: str | None, *, ow
 
     with ShownProgress() as progress:
         progress.begin("Starting an engine for this talk")
-        with prepare(settings, progress) as prepared:
+        with _explained(own_engine), prepare(settings, progress) as prepared:
             progress.end()
             stack = AsyncExitStack()
             try:
                 yield loop.run(start(stack))
             finally:
                 loop.run(stack.aclose())
+
+
+@contextmanager
+def _explained(own_engine: bool) -> "Iterator[None]":
+    """If the data folder is in use although flags asked for an engine of its own, say what those flags do."""
+    from npc_engine.errors import OperatorError
+    from npc_engine.store import FolderInUse
+
+    try:
+        yield
+    except FolderInUse as error:
+        if not own_engine:
+            raise
+        raise OperatorError(
+            error.message,
+            remedy="With --personas, --model or --data, chat starts an engine of its own: give it a folder of its own "
+            "with --data, or leave these flags out to talk to the server that runs.",
+        ) from None
 
 
 def _lines() -> Iterator[str]:

@@ -10,6 +10,10 @@ from npc_engine.errors import OperatorError
 from npc_engine.store.failure import describe_failure
 
 
+class FolderInUse(OperatorError):
+    """Another engine holds the data folder."""
+
+
 class DataFolder:
     """A folder held by this process for as long as the object is open.
 
@@ -18,7 +22,7 @@ class DataFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        """Create ``path`` if need be and lock it. Raises ``OperatorError`` if it is in use or unusable."""
+        """Create ``path`` if need be and lock it. Raises ``FolderInUse``, or ``OperatorError`` if it is unusable."""
         self.path = path.absolute()
         self._lock = FileLock(self.path / "lock", timeout=0, thread_local=False)
         try:
@@ -26,7 +30,7 @@ class DataFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout:
-            raise OperatorError(
+            raise FolderInUse(
                 f"The data folder {self.path} is in use by another NPC Engine.",
                 remedy="Stop that one, or give this one a folder of its own with --data.",
             ) from None

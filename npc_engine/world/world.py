@@ -323,9 +323,14 @@ class World:
             raise UnknownPersona(
                 f"There is no world {world!r}.", remedy=f"Loaded are: {', '.join(sorted(self._library))}."
             )
-        known = {p for home in self._library.values() if world in (None, home.id) for p in home.personas}
-        close = difflib.get_close_matches(persona, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known are: {_some(known)}."
+        known = {
+            id: found.name
+            for home in self._library.values()
+            if world in (None, home.id)
+            for id, found in home.personas.items()
+        }
+        close = _nearest(persona, known)
+        hint = f"Did you mean {close!r}?" if close else f"Known are: {_some(known)}."
         raise UnknownPersona(f"There is no persona {persona!r}.", remedy=hint)
 
     def _summary(self, record: NpcRecord) -> NpcSummary:
@@ -363,6 +368,13 @@ def _entry(npc: str, kind: EntryKind, speaker: Speaker, text: str, ids: tuple[in
         speaker_kind=speaker.kind,
         token_ids=ids,
     )
+
+
+def _nearest(word: str, names: Mapping[str, str]) -> str | None:
+    """The id that ``word`` was probably meant to be: spelled nearly so, or nearly as one of ``names``, by id."""
+    ids = {name.casefold(): id for id, name in names.items()} | {id.casefold(): id for id in names}
+    close = difflib.get_close_matches(word.casefold(), ids, n=1)
+    return ids[close[0]] if close else None
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:

@@ -83,6 +83,13 @@ def test_lint_counts_errors_and_lets_warnings_pass(run, tmp_path: Path) -> None:
     assert run("lint", str(persona))[2].startswith("1 file checked: 1 error, ")
 
 
+def test_chat_with_a_named_server_takes_no_flags_for_an_engine_of_its_own(run) -> None:
+    code, _, err = run("chat", "ada", "--url", "ws://127.0.0.1:9", "--data", "d", "--model", "m")
+    assert code == 1
+    assert "--data and --model can't go together with --url." in err
+    assert "leave out --url" in err
+
+
 def test_models_are_listed_before_and_after_they_are_there(run, tiny: Path, tmp_path: Path) -> None:
     code, out, _ = run("models", "list")
     assert code == 0

@@ -99,6 +99,18 @@ def test_a_chat_brings_its_own_engine_if_it_must(arguments: list[str], tmp_path:
     shutil.rmtree(tmp_path / "data")
 
 
+def test_a_chat_with_flags_of_its_own_engine_says_what_they_do_when_the_folder_is_taken(
+    served: Served, arguments: list[str], tmp_path: Path
+) -> None:
+    environment = {**os.environ, "NPC_ENGINE_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "npc_engine.cli", "chat", "ada", *arguments[:4]]
+    done = subprocess.run(command, input="", env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "in use by another NPC Engine" in done.stderr
+    assert "chat starts an engine of its own: give it a folder of its own with --data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_named_server_that_is_not_there_is_said_to_be_missing() -> None:
     command = [sys.executable, "-m", "npc_engine.cli", "chat", "ada", "--url", "ws://127.0.0.1:9"]
     done = subprocess.run(command, input="", capture_output=True, text=True, check=False)

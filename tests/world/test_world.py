@@ -11,6 +11,7 @@ import pytest
 from npc_engine.errors import DeadlinePassed, LimitExceeded, NpcEngineError, UnknownNpc, UnknownPersona
 from npc_engine.inference.request import FinishReason
 from npc_engine.world.events import Happening, ReplyDelta, ReplyDone, ReplyEvent, ReplySentence, ReplyStarted
+from npc_engine.world.world import _nearest
 from tests.village import NAMES, Overheard, Script, Village, done, said
 
 
@@ -279,6 +280,8 @@ async def test_who_is_unknown_is_said_with_a_guess(scripted: Village) -> None:
         await scripted.world.inspect("zz")
     with pytest.raises(UnknownPersona, match="Did you mean 'cleo'"):
         await scripted.world.spawn("c", "clio")
+    with pytest.raises(UnknownPersona, match="Did you mean 'cleo'"):
+        await scripted.world.spawn("c", "CLEO")
     with pytest.raises(UnknownPersona, match="Known are: ada, bo, cleo"):
         await scripted.world.spawn("c", "zzzz")
     with pytest.raises(UnknownPersona, match="Loaded are: hollow"):
@@ -286,6 +289,18 @@ async def test_who_is_unknown_is_said_with_a_guess(scripted: Village) -> None:
     with pytest.raises(UnknownNpc):
         await scripted.talk("ada", "Hello?", ["nobody"])
     assert await scripted.remembers("ada") == []
+
+
+def test_who_is_meant_is_found_by_id_and_by_name_in_any_case() -> None:
+    names = {"greta": "Greta Ironhand", "tom": "Tom Miller", "straße": "S"}
+    for word, meant in {
+        "Greta Ironhand": "greta",
+        "GRETA": "greta",
+        "tom miler": "tom",
+        "Strasse": "straße",
+        "zz": None,
+    }.items():
+        assert _nearest(word, names) == meant
 
 
 async def test_a_line_that_is_too_long_is_refused_before_anyone_hears_it(village: Village) -> None:
