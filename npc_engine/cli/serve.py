@@ -1,6 +1,7 @@
 """``npc-engine serve``: the engine behind its WebSocket, until someone asks it to stop."""
 
 import asyncio
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import typer
@@ -62,11 +63,21 @@ def serve(
     try:
         with interruptible(), ShownProgress() as progress, prepare(load_settings(flags, config), progress) as prepared:
             progress.end()
+            err.print(_describe(prepared), markup=False)
             err.print(f"{prepared.settings.model}: {prepared.loaded.choice.explain()}", markup=False)
             asyncio.run(_serve(prepared))
     except KeyboardInterrupt:
         # Asked to stop while it was still starting: nothing was promised to anyone yet.
         raise typer.Exit(0) from None
+
+
+def _describe(prepared: "Prepared") -> str:
+    """What this server is and what it serves, in one line."""
+    worlds = ", ".join(
+        f"{id} ({len(world.personas)} persona{'' if len(world.personas) == 1 else 's'})"
+        for id, world in prepared.library.items()
+    )
+    return f"npc-engine {version('npc-engine')}: {worlds}; data in {prepared.data.path}"
 
 
 async def _serve(prepared: "Prepared") -> None:

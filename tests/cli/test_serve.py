@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,13 @@ async def test_a_request_to_stop_drains_and_exits_0(served: Served, number: int)
         assert reply.usage is not None
     code, err = served.end(number)
     assert (code, "Traceback" in err) == (0, False), err
+
+
+def test_a_server_says_what_it_serves_before_it_listens(served: Served, tmp_path: Path) -> None:
+    assert served.process.stderr is not None
+    read = os.read(served.process.stderr.fileno(), 65536).decode()
+    line = f"npc-engine {version('npc-engine')}: hollow (1 persona); data in {tmp_path / 'data'}\n"
+    assert line in read.replace("\r\n", "\n")
 
 
 def test_a_second_server_on_the_same_data_is_refused(served: Served, arguments: list[str], tmp_path: Path) -> None:
