@@ -35,6 +35,7 @@ from bridge.protocol import (
     Ok,
     Ping,
     Pong,
+    ReplyStart,
     Say,
     Welcome,
     read_request,
@@ -148,6 +149,7 @@ class Session:
         self._rate = TokenBucket(rules.limits.messages_per_second, rules.limits.message_burst, now)
         self._open: dict[int | str, AnyRequest] = {}
         self._said: OrderedDict[int | str, None] = OrderedDict()
+        self._heard: set[int | str] = set()
         self._npcs: set[str] = set()
 
     @property
@@ -193,14 +195,19 @@ class Session:
         if self.state is State.CLOSED or (message.re is not None and message.re not in self._open):
             return self.hung_up
         request = self._open[message.re] if message.re is not None else None
-        if isinstance(message, Error) and message.code in REFUSED and isinstance(request, Say | Event):
-            self._said.pop(request.id, None)
+        if isinstance(message, ReplyStart) and message.re is not None:
+            self._heard.add(message.re)
+        elif isinstance(message, Error) and message.code in REFUSED and isinstance(request, Say | Event):
+            # Once an answer began, the line is in someone's memory: sent again, it would be there twice.
+            if request.id not in self._heard:
+                self._said.pop(request.id, None)
         self._put(message)
         return self.hung_up
 
     def finish(self, id: int | str, *, succeeded: bool = True) -> None:
         """The request ``id`` has got its last answer."""
         request = self._open.pop(id, None)
+        self._heard.discard(id)
         if succeeded and isinstance(request, NpcSpawn):
             self._npcs.add(request.npc)
         elif succeeded and isinstance(request, NpcDespawn):

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.codec import JSON, MSGPACK, Codec
 from bridge.outbox import Outbox
-from bridge.protocol import Error, Limits, NpcInspect, Ok, ReplyDelta, ReplyDone, ReplySentence
+from bridge.protocol import Error, Limits, NpcInspect, Ok, ReplyDelta, ReplyDone, ReplySentence, ReplyStart
 from bridge.rate import TokenBucket
 from bridge.session import TAKES, TRANSITIONS, HangUp, Intent, Rules, Session, Start, State, Step, Stop
 
@@ -203,6 +203,17 @@ def test_what_was_refused_may_be_sent_again_under_its_id(request_: dict[str, Any
     talk.session.finish(1, succeeded=False)
     talk.expect_error("internal", re=1)
     assert talk.send(id=1, **request_) == []
+    talk.expect_error("bad_message", re=1, path="id")
+
+
+def test_a_line_whose_answer_began_is_not_sent_again_whatever_became_of_the_answer() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    talk.session.post(ReplyStart(re=1, npc="greta"))
+    talk.session.post(Error(re=1, code="overloaded", message="No."))
+    talk.session.finish(1, succeeded=False)
+    assert [answer["type"] for answer in talk.received()] == ["reply.start", "error"]
+    assert talk.send(id=1, **say()) == []
     talk.expect_error("bad_message", re=1, path="id")
 
 
