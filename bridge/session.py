@@ -197,10 +197,10 @@ class Session:
         request = self._open[message.re] if message.re is not None else None
         if isinstance(message, ReplyStart) and message.re is not None:
             self._heard.add(message.re)
-        elif isinstance(message, Error) and message.code in REFUSED and isinstance(request, Say | Event):
-            # Once an answer began, the line is in someone's memory: sent again, it would be there twice.
-            if request.id not in self._heard:
-                self._said.pop(request.id, None)
+        # Once an answer began, the line is in someone's memory: sent again, it would be there twice.
+        refused = isinstance(message, Error) and message.code in REFUSED
+        if refused and isinstance(request, Say | Event) and request.id not in self._heard:
+            self._said.pop(request.id, None)
         self._put(message)
         return self.hung_up
 
