@@ -6,12 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from raw_client import RawClient
-from scripted_world import ScriptedWorld
 
 from bridge.connection import Patience
 from bridge.protocol import Limits
 from bridge.server import Server
+from tests.bridge.raw_client import RawClient
+from tests.bridge.scripted_world import ScriptedWorld
 
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 import websockets
 import websockets.asyncio.server
-from conftest import LIMITS, Serve
-from scripted_world import ScriptedWorld
 
 from bridge.client import Client, ConnectionLost, ProtocolError, ServerUnreachable, Speaker
 from bridge.codec import MSGPACK
 from bridge.protocol import MemoryCompacted, Welcome
 from bridge.server import Server
+from tests.bridge.conftest import LIMITS, Serve
+from tests.bridge.scripted_world import ScriptedWorld
 
 
 @pytest.fixture(params=["npc.v1.msgpack", "npc.v1.json"])

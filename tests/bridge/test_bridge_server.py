@@ -5,9 +5,6 @@ import logging
 import socket
 
 import pytest
-from conftest import QUICK, Serve
-from raw_client import GREETING, RawClient
-from scripted_world import ScriptedWorld
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
@@ -15,6 +12,9 @@ from bridge.connection import Patience
 from bridge.protocol import Limits
 from bridge.server import FLOOD_BYTES, Server, is_loopback
 from npc_engine.errors import DeadlinePassed, OperatorError, Overloaded
+from tests.bridge.conftest import QUICK, Serve
+from tests.bridge.raw_client import GREETING, RawClient
+from tests.bridge.scripted_world import ScriptedWorld
 
 SPAWN = {"type": "npc.spawn", "npc": "greta", "persona": "greta", "id": "spawn"}
 SAY = {"type": "say", "npc": "greta", "speaker": {"id": "p1", "name": "Mira"}, "text": "Hello", "id": 1}
