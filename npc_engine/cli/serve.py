@@ -61,7 +61,12 @@ def serve(
         ram_budget=ram_budget,
     )
     try:
-        with interruptible(), ShownProgress() as progress, prepare(load_settings(flags, config), progress) as prepared:
+        with (
+            interruptible() as interrupts,
+            ShownProgress() as progress,
+            prepare(load_settings(flags, config), progress) as prepared,
+        ):
+            interrupts.check()
             progress.end()
             err.print(_describe(prepared), markup=False)
             err.print(f"{prepared.settings.model}: {prepared.loaded.choice.explain()}", markup=False)

@@ -10,12 +10,29 @@ from types import FrameType
 _STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
+class Interrupts:
+    """The handler while the event loop does not run: raises KeyboardInterrupt where the program is, and remembers."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self._requested = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if one was raised before and got lost, as happens while an extension initialises."""
+        if self._requested:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """While the event loop does not run: every request to stop raises KeyboardInterrupt where the program is."""
-    former = {number: signal.signal(number, _interrupt) for number in _STOP}
+def interruptible() -> Iterator[Interrupts]:
+    """Make every request to stop an interrupt. Call ``check`` after imports and before promising anything."""
+    interrupts = Interrupts()
+    former = {number: signal.signal(number, interrupts) for number in _STOP}
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -36,7 +53,3 @@ def stop_event() -> asyncio.Event:
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(first))
     return stop
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -4,7 +4,7 @@ import asyncio
 import difflib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -150,11 +150,13 @@ class World:
             await self._remember(await self._present(happening.hearers), "event", _WORLD_SPEAKER, happening.text, out)
             if happening.silent:
                 return
-            for witness in await self._present(happening.hearers):
-                say = Say(witness.npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT)
-                async with self._turn(witness.npc) as mind:
-                    others = await self._present(npc for npc in happening.hearers if npc != mind.npc)
-                    await self._answer(mind, others, say, None, out)
+            # One after the other, since each of them hears what the others say.
+            for npc in dict.fromkeys(happening.hearers):
+                say = Say(npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT)
+                with suppress(UnknownNpc):  # it may have left while others spoke
+                    async with self._turn(npc) as mind:
+                        others = await self._present(other for other in happening.hearers if other != npc)
+                        await self._answer(mind, others, say, None, out)
 
         async with aclosing(self._stream(turn)) as events:
             async for event in events:

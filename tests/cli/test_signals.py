@@ -1,6 +1,7 @@
 """Requests to stop reach a program on systems with and without signal handlers in the event loop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,15 @@ def restored() -> Iterator[None]:
     yield
     for number, handler in zip(numbers, former, strict=True):
         signal.signal(number, handler)
+
+
+def test_an_interrupt_that_got_lost_on_its_way_is_found_by_the_check() -> None:
+    with interruptible() as interrupts:
+        interrupts.check()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
 
 
 def test_before_the_loop_runs_a_request_interrupts_and_is_restored_after() -> None:

@@ -272,6 +272,17 @@ async def test_a_silent_event_is_remembered_and_an_open_one_is_answered(scripted
     assert "*A *bell* rings.*\n*Thunder.*" in context
 
 
+async def test_a_witness_that_leaves_while_others_speak_holds_up_nobody(scripted: Village, script: Script) -> None:
+    await scripted.spawn("ada", "bo", "cleo")
+    script.gate.clear()
+    loud = scripted.world.happen(Happening(("ada", "bo", "cleo"), "Thunder.", silent=False))
+    first = await anext(loud)
+    await scripted.world.despawn("bo")
+    script.gate.set()
+    replies = [event.npc for event in [first, *[event async for event in loud]] if isinstance(event, ReplyDone)]
+    assert replies == ["ada", "cleo"]
+
+
 async def test_who_is_unknown_is_said_with_a_guess(scripted: Village) -> None:
     await scripted.spawn("ada")
     with pytest.raises(UnknownNpc, match="Did you mean 'ada'"):
