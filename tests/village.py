@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npc_engine.inference.load import LoadedEngine
-from npc_engine.inference.request import CacheState, FinishReason, Generator, Output, Request, Timings, Usage
+from npc_engine.inference.request import (
+    Budgets,
+    CacheState,
+    EngineStats,
+    FinishReason,
+    Generator,
+    Output,
+    Request,
+    Timings,
+    Usage,
+)
 from npc_engine.mind.markup import read_markup
 from npc_engine.mind.mind import Language
 from npc_engine.persona import LoadedWorld, Persona, WorldFile
@@ -63,6 +73,15 @@ class Overheard:
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         return await self._generator.cache_state(prompt)
 
+    async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
+        await self._generator.prefetch(prompt, within)
+
+    async def set_budgets(self, budgets: Budgets) -> None:
+        await self._generator.set_budgets(budgets)
+
+    async def stats(self) -> EngineStats:
+        return await self._generator.stats()
+
     @property
     def answers(self) -> list[Request]:
         """The requests that were for an answer, not for warming up."""
@@ -94,7 +113,16 @@ class Script:
         return f"s{self._numbers}"
 
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
-        return CacheState(0, 0, "none")
+        return CacheState(0, {})
+
+    async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
+        pass
+
+    async def set_budgets(self, budgets: Budgets) -> None:
+        pass
+
+    async def stats(self) -> EngineStats:
+        return EngineStats()
 
     async def generate(self, request: Request) -> AsyncGenerator[Output, None]:
         usage, timings = Usage(len(request.prompt)), Timings()

@@ -12,7 +12,7 @@ from npc_engine.inference.kv.blocks import BlockTree
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Span, make_batch
 from npc_engine.inference.model.runner import Runner
-from npc_engine.inference.request import CacheState, FinishReason, Output, Request
+from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, Output, Request
 from npc_engine.inference.sampling import choose
 from npc_engine.inference.scheduler import Scheduler, Work
 from npc_engine.inference.sequence import Sequence
@@ -59,7 +59,17 @@ class Engine:
         """What is kept of ``prompt``'s attention state."""
         length = self._blocks.match(prompt, len(prompt)).length
         per_token = self._runner.spec.kv_bytes_per_token(self._runner.dtype)
-        return CacheState(length, length * per_token, "ram" if length else "none")
+        return CacheState(length, {"ram": length * per_token})
+
+    def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
+        """See Generator."""
+
+    def set_budgets(self, budgets: Budgets) -> None:
+        """See Generator."""
+
+    def stats(self) -> EngineStats:
+        """See Generator."""
+        return EngineStats(len(self._scheduler.running), len(self._scheduler.waiting))
 
     @torch.inference_mode()
     def step(self) -> list[Output]:

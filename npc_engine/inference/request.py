@@ -1,10 +1,14 @@
 """What goes into the engine and what comes out of it. Plain data: no tensors, no threads."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Protocol
+
+
+TIERS = ("device", "ram", "disk")
+"""Where attention state can be, fastest first."""
 
 
 class Priority(IntEnum):
@@ -107,11 +111,51 @@ class Output:
 
 
 class CacheState(NamedTuple):
-    """How much of a prompt has its attention state kept: tokens, bytes, and in which tier."""
+    """How much of a prompt has its attention state kept: tokens, and bytes by tier, each block in its fastest one."""
 
     tokens: int
-    nbytes: int
-    tier: str
+    nbytes_in: Mapping[str, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in all tiers together."""
+        return sum(self.nbytes_in.values())
+
+    @property
+    def tier(self) -> str:
+        """The slowest tier that some of it must come from: ``device``, ``ram``, ``disk``, or ``none``."""
+        held = [tier for tier in TIERS if self.nbytes_in.get(tier)]
+        return held[-1] if held else "none"
+
+
+class TierUse(NamedTuple):
+    """Bytes of attention state in one tier, and the most there may be."""
+
+    used: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The most bytes of attention state each tier may take. None leaves a tier's budget as it is."""
+
+    device: int | None = None
+    ram: int | None = None
+    disk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Counters since the start, and what is there now. ``tiers`` by name, fastest first."""
+
+    running: int = 0
+    waiting: int = 0
+    steps: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    parked: int = 0
+    tiers: Mapping[str, TierUse] = field(default_factory=dict)
 
 
 class Generator(Protocol):
@@ -132,4 +176,16 @@ class Generator(Protocol):
 
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         """What is kept of ``prompt``'s attention state."""
+        ...
+
+    async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
+        """``prompt`` is likely to be continued ``within`` so many seconds: bring its attention state up until then."""
+        ...
+
+    async def set_budgets(self, budgets: Budgets) -> None:
+        """Change what attention state may take, from now on. Raises LimitExceeded for less than one context needs."""
+        ...
+
+    async def stats(self) -> EngineStats:
+        """How much there is to do, and what was done."""
         ...

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
 from npc_engine.inference.engine import Engine
-from npc_engine.inference.request import CacheState, FinishReason, Output, Request, Timings, Usage
+from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, Output, Request, Timings, Usage
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -81,6 +81,18 @@ class EngineThread:
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         """What is kept of ``prompt``'s attention state."""
         return await self.ask(lambda engine: engine.cache_state(prompt))
+
+    async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
+        """See Generator."""
+        await self.ask(lambda engine: engine.prefetch(prompt, within))
+
+    async def set_budgets(self, budgets: Budgets) -> None:
+        """See Generator."""
+        await self.ask(lambda engine: engine.set_budgets(budgets))
+
+    async def stats(self) -> EngineStats:
+        """See Generator."""
+        return await self.ask(lambda engine: engine.stats())
 
     async def ask(self, question: Callable[[Engine], _T]) -> _T:
         """Run ``question`` on the engine's thread between two steps and return its answer."""
