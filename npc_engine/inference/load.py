@@ -22,14 +22,20 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """``dtype`` and ``device`` None: what the probe finds best. ``ram_budget`` in bytes of kept attention state."""
+    """``dtype`` and ``device`` None: what the probe finds best.
+
+    Budgets are bytes of attention state. ``disk`` is the folder of its lowest tier; without one there is none.
+    """
 
     dtype: str | None = None
     device: str | None = None
     threads: int | None = None
     max_batch: int = 32
     max_context: int = 4096
+    device_budget: int = 1 << 30
     ram_budget: int = 1 << 30
+    disk_budget: int = 4 << 30
+    disk: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

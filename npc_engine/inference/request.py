@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Protocol
 
-
 TIERS = ("device", "ram", "disk")
 """Where attention state can be, fastest first."""
 
