@@ -213,7 +213,7 @@ def test_state_that_cannot_be_kept_costs_a_reading_and_no_answer(
         raise RuntimeError("no memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loaded.engine._blocks, "save", fail)
+        patch.setattr(loaded.engine._cache, "save", fail)
         for name in ("b", "c"):
             loaded.engine.submit(greedy(name, PROMPTS[2]))
         outputs = drain(loaded.engine)
