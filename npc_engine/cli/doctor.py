@@ -132,7 +132,8 @@ def _choice(settings: "Settings") -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "kept in RAM": f"{size(settings.ram_budget)}, room for {settings.ram_budget // per_token:,} tokens",
     }
-    for label, timings in {"linears": choice.linear_us, "attention": choice.attention_us}.items():
+    measured_us = {"linears": choice.linear_us, "attention": choice.decode_us, "attention of prompts": choice.prompt_us}
+    for label, timings in measured_us.items():
         if timings:
             measured = (f"{name} {us:,.0f} µs" for name, us in sorted(timings.items(), key=lambda item: item[1]))
             rows[f"{label}, because"] = ", ".join(measured)
