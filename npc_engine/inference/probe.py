@@ -62,7 +62,7 @@ class Choice:
         if self.jit:
             from npc_engine.inference.model.jit.operations import JitOperations
 
-            return JitOperations(spec, self.attention, rope)
+            return JitOperations(spec, rope)
         return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:

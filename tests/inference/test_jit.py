@@ -53,22 +53,25 @@ def layer_of(spec: ModelSpec, *, with_norms: bool) -> Layer:
 
 @pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 32), (14, 2, 64), (2, 1, 128)])
 @pytest.mark.parametrize("shared", [0, 70])
+@pytest.mark.parametrize("lengths", [(1, 1, 1, 1, 1), (1, 9, 8, 1, 1), (9, 9, 7, 8, 5)])
 @pytest.mark.parametrize("with_norms", [False, True])
 def test_attention_and_what_it_stores_are_the_librarys(
-    sizes: tuple[int, int, int], shared: int, with_norms: bool
+    sizes: tuple[int, int, int], shared: int, lengths: tuple[int, ...], with_norms: bool
 ) -> None:
     spec = spec_of(*sizes)
-    ends = (150, 131, 97, 150, 80)
-    spans = [Span(slot, end - 1, 1, True, shared) for slot, end in enumerate(ends)]
-    batch = make_batch(spans, [0] * len(spans), fold=spec.group, dtype=torch.bfloat16, device=CPU)
+    spans = [
+        Span(slot, end - rows, rows, True, shared)
+        for slot, (end, rows) in enumerate(zip((150, 131, 97, 150, 80), lengths, strict=True))
+    ]
+    batch = make_batch(spans, [0] * sum(lengths), fold=spec.group, dtype=torch.bfloat16, device=CPU)
     layer, rope = layer_of(spec, with_norms=with_norms), Rope.of(spec, 256, CPU)
-    qkv = torch.randn(len(spans), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
+    qkv = torch.randn(sum(lengths), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
     theirs_in = filled(spec, len(spans), 192, shared)
     ours_in = filled(spec, len(spans), 192, shared)
     ours_in.keys.copy_(theirs_in.keys)
     ours_in.values.copy_(theirs_in.values)
     theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, layer, batch, theirs_in, 0)
-    ours = JitOperations(spec, ATTENTION, rope).attend(qkv, layer, batch, ours_in, 0)
+    ours = JitOperations(spec, rope).attend(qkv, layer, batch, ours_in, 0)
     torch.testing.assert_close(ours_in.keys, theirs_in.keys, rtol=0.02, atol=0.03)
     assert torch.equal(ours_in.values, theirs_in.values)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)
@@ -78,7 +81,7 @@ def test_attention_and_what_it_stores_are_the_librarys(
 def test_norms_and_gates_are_the_librarys(rows: int) -> None:
     spec = spec_of(9, 3, 64)
     rope = Rope.of(spec, 8, CPU)
-    jit, plain = JitOperations(spec, ATTENTION, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
+    jit, plain = JitOperations(spec, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
     weight, x = torch.rand(spec.hidden).bfloat16(), torch.randn(rows, spec.hidden).bfloat16()
     ours, theirs = x.clone(), x.clone()
     for delta in (None, torch.randn(rows, spec.hidden).bfloat16()):

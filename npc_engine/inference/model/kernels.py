@@ -164,21 +164,30 @@ def attend_group(
     kernels: Attention, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group, scale: float
 ) -> torch.Tensor:
     """What ``attend`` does for one of the groups; the rows of that group."""
-    _, heads, head_dim = query.shape
-    kv_heads = keys.shape[1]
-    part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
-    folded = part.view(group.size, group.width, kv_heads, -1, head_dim).transpose(1, 2)
     slots = slice(group.first, group.first + group.size)
     out = (kernels.decode if group.width == 1 else kernels.prompt)(
-        folded.reshape(group.size, kv_heads, -1, head_dim),
+        fold(query, group, keys.shape[1]),
         keys[slots, :, : group.keys],
         values[slots, :, : group.keys],
         group.mask,
         scale,
         group.shared,
     )
-    out = out.view(group.size, kv_heads, group.width, -1, head_dim).transpose(1, 2)
-    out = out.reshape(group.size * group.width, heads * head_dim)
+    return unfold(out, group)
+
+
+def fold(query: torch.Tensor, group: Group, kv_heads: int) -> torch.Tensor:
+    """The group's rows of [rows, heads, head_dim] as [size, kv_heads, width * fold, head_dim]."""
+    part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
+    folded = part.view(group.size, group.width, kv_heads, group.fold, -1).transpose(1, 2)
+    return folded.reshape(group.size, kv_heads, group.width * group.fold, -1)
+
+
+def unfold(out: torch.Tensor, group: Group) -> torch.Tensor:
+    """The opposite of ``fold``, as [rows of the group, heads * head_dim]."""
+    size, kv_heads, _, head_dim = out.shape
+    out = out.view(size, kv_heads, group.width, group.fold, head_dim).transpose(1, 2)
+    out = out.reshape(size * group.width, kv_heads * group.fold * head_dim)
     return out if group.scatter is None else out[group.scatter]
 
 

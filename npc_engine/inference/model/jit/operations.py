@@ -8,9 +8,9 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
-from npc_engine.inference.model.jit.attention import LANES, decode_attention
+from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
 from npc_engine.inference.model.jit.layer import add_norm, gate, rotate_and_store
-from npc_engine.inference.model.kernels import Attention, attend_group, join
+from npc_engine.inference.model.kernels import fold, join, unfold
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import Layer
@@ -23,11 +23,11 @@ Bits = np.ndarray[Any, np.dtype[np.uint16]]
 
 
 class JitOperations:
-    """bfloat16 on a CPU. See ``Operations``. Prompts, many queries at a time, attend by ``attention``."""
+    """bfloat16 on a CPU. See ``Operations``."""
 
-    def __init__(self, spec: ModelSpec, attention: Attention, rope: Rope) -> None:
+    def __init__(self, spec: ModelSpec, rope: Rope) -> None:
         assert spec.head_dim % LANES == 0
-        self._spec, self._attention = spec, attention
+        self._spec = spec
         self._eps = np.float32(spec.config.get("rms_norm_eps", 1e-6))
         self._scale = np.float32(spec.head_dim**-0.5)
         self._cos, self._sin = rope.cos.numpy(), rope.sin.numpy()
@@ -63,11 +63,10 @@ class JitOperations:
             value_bits,
             bits(query),
         )
-        scale = spec.head_dim**-0.5
         parts = [
             self._decode(query, key_bits, value_bits, group)
-            if group.lengths is not None
-            else attend_group(self._attention, query, keys, values, group, scale)
+            if group.width == 1
+            else self._prompt(query, keys, values, group)
             for group in batch.groups
         ]
         return join(parts)
@@ -79,7 +78,6 @@ class JitOperations:
         return out
 
     def _decode(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
-        assert group.lengths is not None
         spec = self._spec
         rows = query[group.row : group.row + group.count]
         out = torch.empty_like(rows)
@@ -89,7 +87,7 @@ class JitOperations:
             keys,
             values,
             group.first,
-            group.lengths.numpy(),
+            group.visible[:, 0].numpy(),
             group.shared,
             self._scale,
             min(group.size, -(-self._threads * _PARTS_PER_THREAD // spec.kv_heads)),
@@ -98,6 +96,26 @@ class JitOperations:
             bits(out).reshape(shape),
         )
         return out.view(group.size, -1)
+
+    def _prompt(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
+        """Many queries a slot: the library's products, with one softmax in place between them.
+
+        Scores of the shared keys are [kv_heads, size * queries, shared], so that one product serves all slots; those
+        of a slot's own keys are [size * kv_heads, queries, own].
+        """
+        spec, shared = self._spec, group.shared
+        folded = fold(query, group, spec.kv_heads)
+        slots, own = slice(group.first, group.first + group.size), slice(shared, group.keys)
+        own_keys, own_values = (store[slots, :, own].flatten(0, 1) for store in (keys, values))
+        scores = torch.bmm(folded.flatten(0, 1), own_keys.transpose(1, 2))
+        everyone = folded.transpose(0, 1).reshape(spec.kv_heads, -1, spec.head_dim)
+        common = torch.bmm(everyone, keys[group.first, :, :shared].transpose(1, 2))
+        soften(bits(common), bits(scores), group.visible.numpy() - shared, self._scale, group.fold)
+        out = torch.bmm(scores, own_values).view_as(folded)
+        if shared:
+            theirs = torch.bmm(common, values[group.first, :, :shared])
+            out += theirs.view(spec.kv_heads, group.size, -1, spec.head_dim).transpose(0, 1)
+        return unfold(out, group)
 
     def _float(self, weight: torch.Tensor | None) -> np.ndarray[Any, np.dtype[np.float32]]:
         """A norm's weight as the kernels want it, converted once."""
