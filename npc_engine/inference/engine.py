@@ -5,14 +5,18 @@ Not thread-safe: one thread calls everything here.
 
 import logging
 import time
+from collections.abc import Callable
 
 import torch
 
-from npc_engine.inference.kv.blocks import BlockTree
+from npc_engine.errors import LimitExceeded
+from npc_engine.inference.counters import Counters
+from npc_engine.inference.kv.block import Block, common_length
+from npc_engine.inference.kv.cache import KvCache, Lookup
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Span, make_batch
 from npc_engine.inference.model.runner import Runner
-from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, Output, Request
+from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, Output, Request, TierUse
 from npc_engine.inference.sampling import choose
 from npc_engine.inference.scheduler import Scheduler, Work
 from npc_engine.inference.sequence import Sequence
@@ -20,14 +24,18 @@ from npc_engine.inference.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
 
+_GROWTH = 64
+"""Tokens by which everyone must be able to grow before another one is let in: who is let in should stay."""
+
 
 class Engine:
     """Continues token sequences, many at a time, and keeps their attention state between requests."""
 
-    def __init__(self, runner: Runner, tokenizer: Tokenizer, slots: Slots, blocks: BlockTree) -> None:
+    def __init__(self, runner: Runner, tokenizer: Tokenizer, slots: Slots, cache: KvCache) -> None:
         self._runner, self._tokenizer = runner, tokenizer
-        self._slots, self._blocks = slots, blocks
+        self._slots, self._cache = slots, cache
         self._scheduler = Scheduler()
+        self._counters = Counters()
         self._sequences: dict[str, Sequence] = {}
         self._cancelled: set[str] = set()
         self._outbox: list[Output] = []
@@ -55,21 +63,53 @@ class Engine:
         """End a request with the next step, which delivers its last output. An id that has just ended is ignored."""
         self._cancelled.add(request_id)
 
+    @property
+    def stalled(self) -> bool:
+        """Whether all that there is to do waits for the disk: until it has answered, ``step`` does nothing."""
+        idle = not (self._scheduler.running or self._cancelled or self._outbox)
+        waiting = self._scheduler.waiting
+        return idle and bool(waiting) and all(sequence.awaits_disk for sequence in waiting)
+
+    @property
+    def awaits_disk(self) -> bool:
+        """Whether the disk was asked something that it has not answered."""
+        return self._cache.awaits_disk
+
+    def on_disk(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called, on the disk's thread, whenever the disk has done something: ``tend`` then."""
+        self._cache.on_disk(listener)
+
     def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         """What is kept of ``prompt``'s attention state."""
-        length = self._blocks.match(prompt, len(prompt)).length
+        running = self._scheduler.running
+        in_slots = max((common_length(prompt, tuple(s.tokens[: s.computed])) for s in running), default=0)
         per_token = self._runner.spec.kv_bytes_per_token(self._runner.dtype)
-        return CacheState(length, {"ram": length * per_token})
+        tokens, nbytes = self._cache.held(prompt, behind=in_slots)
+        return CacheState(max(tokens, in_slots), {"device": in_slots * per_token, **nbytes})
 
     def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         """See Generator."""
+        self._cache.expect(prompt, within)
 
     def set_budgets(self, budgets: Budgets) -> None:
         """See Generator."""
+        if budgets.device is not None:
+            if budgets.device < self._slots.least_budget:
+                raise LimitExceeded(
+                    f"A device budget of {budgets.device:,} bytes does not hold one context of {self.max_context} "
+                    "tokens.",
+                    remedy=f"Allow at least {self._slots.least_budget:,} bytes, or lower max_context.",
+                )
+            self._slots.budget = budgets.device
+            self._fit_device()
+            self._slots.shrink([sequence.computed for sequence in self._scheduler.running])
+        self._cache.set_budgets(budgets.ram, budgets.disk)
 
     def stats(self) -> EngineStats:
         """See Generator."""
-        return EngineStats(len(self._scheduler.running), len(self._scheduler.waiting))
+        tiers = {"device": TierUse(self._slots.nbytes, self._slots.budget)}
+        tiers |= {tier: TierUse(*use) for tier, use in self._cache.use().items()}
+        return self._counters.stats(len(self._scheduler.running), len(self._scheduler.waiting), tiers)
 
     @torch.inference_mode()
     def step(self) -> list[Output]:
@@ -78,7 +118,9 @@ class Engine:
         A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable.
         """
         try:
+            self._cache.poll()
             self._end_unwanted()
+            self._fit_device()
             self._admit()
             if work := self._scheduler.plan():
                 self._run(work)
@@ -94,11 +136,23 @@ class Engine:
         assert self._slots.used == len(running)
         assert self._slots.keys.shape == self._slots.values.shape
         assert len(self._sequences) == len(running) + len(self._scheduler.waiting)
-        self._blocks.check_integrity()
+        assert self._slots.nbytes <= self._slots.budget
+        self._cache.check_integrity()
 
     def forget(self) -> None:
         """Drop all kept attention state: conversations are read again. For when it can't be trusted."""
-        self._blocks.clear()
+        for sequence in self._scheduler.waiting:
+            self._hold(sequence, None)
+        self._cache.clear()
+
+    def tend(self) -> bool:
+        """What can be done while nobody speaks: see to the disk. Whether something was begun."""
+        self._cache.poll()
+        return self._cache.write_through()
+
+    def close(self) -> None:
+        """Write down what is kept, so that the next start finds it."""
+        self._cache.close()
 
     def trim(self) -> None:
         """Give memory back that only a crowd needs. Does nothing while requests run."""
@@ -108,17 +162,19 @@ class Engine:
     def _run(self, work: list[Work]) -> None:
         spans, token_ids = [], []
         slot_of = {id(s): slot for slot, s in enumerate(self._scheduler.running)}
+        alike = self._scheduler.alike()
         for sequence, length in work:
             start, end = sequence.computed, sequence.computed + length
             samples = end == len(sequence.tokens) and sequence.request.sampling.max_tokens > 0
-            spans.append(Span(slot_of[id(sequence)], start, length, samples))
+            slot = slot_of[id(sequence)]
+            spans.append(Span(slot, start, length, samples, alike[slot]))
             token_ids.extend(sequence.tokens[start:end])
-        self._reserve(max(span.end for span in spans))
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
         logits = runner.forward(batch, self._slots)
         sampling = [s for (s, _), span in zip(work, spans, strict=True) if span.sample]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
+        self._counters.ran(len(chosen))
         self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
 
     def _deliver(self, work: list[Work], chosen: dict[int, int]) -> None:
@@ -137,22 +193,54 @@ class Engine:
                 self._retire(sequence)
 
     def _admit(self) -> None:
-        while (sequence := self._scheduler.next_waiting()) is not None:
-            if not self._slots.can_take():
-                victim = self._scheduler.to_park(sequence)
-                if victim is None:
-                    return
-                self._release(victim)
-                victim.park()
-                self._scheduler.add(victim)
+        for sequence in self._scheduler.candidates():
+            found, match = self._cache.look_up(sequence.tokens, len(sequence.tokens) - 1)
+            self._hold(sequence, match.last)
+            sequence.awaits_disk = found is Lookup.PENDING
+            if sequence.awaits_disk:
+                continue
+            if not self._make_slot(sequence):
+                return
             started = time.monotonic()
-            self._scheduler.waiting.remove(sequence)
-            slot = self._slots.take()
-            self._scheduler.running.append(sequence)
-            match = self._blocks.match(sequence.tokens, len(sequence.tokens) - 1)
-            self._reserve(match.length)
-            self._blocks.load(match, self._slots, slot)
+            self._scheduler.admit(sequence, self._slots.take())
+            self._reserve()
+            self._cache.load(match, self._slots, self._slots.used - 1)
+            self._hold(sequence, None)
             sequence.admitted(match.length, time.monotonic() - started)
+            self._counters.admitted(match.length, len(sequence.tokens) - match.length)
+
+    def _make_slot(self, candidate: Sequence) -> bool:
+        """See that there is a slot for ``candidate``, even by parking who ranks behind it. Whether there is."""
+        while not self._slots.can_take(self._longest(candidate) + _GROWTH):
+            victim = self._scheduler.to_park(candidate)
+            if victim is None:
+                return not self._slots.used
+            self._park(victim)
+        return True
+
+    def _fit_device(self) -> None:
+        """Park the last in rank until the others have room to grow."""
+        while self._slots.used > 1 and not self._slots.fits(self._slots.used, self._longest()):
+            self._park(max(self._scheduler.running, key=lambda s: s.rank))
+        if self._slots.used:
+            self._reserve()
+
+    def _park(self, sequence: Sequence) -> None:
+        self._release(sequence)
+        sequence.park()
+        self._counters.parked += 1
+        self._scheduler.add(sequence)
+        self._hold(sequence, self._cache.match(sequence.tokens, len(sequence.tokens)).last)
+
+    def _hold(self, sequence: Sequence, block: Block | None) -> None:
+        """Keep what ``sequence`` is going to load, instead of what was kept for it before."""
+        self._cache.hold(block)
+        self._cache.release(sequence.held)
+        sequence.held = block
+
+    def _longest(self, *others: Sequence) -> int:
+        """Tokens of the longest sequence that runs or is among ``others``."""
+        return max(len(sequence.tokens) for sequence in (*self._scheduler.running, *others))
 
     def _end_unwanted(self) -> None:
         for request_id in self._cancelled & self._sequences.keys():
@@ -170,7 +258,7 @@ class Engine:
             del self._sequences[sequence.request.id]
             if sequence.finish is None:
                 self._outbox.append(sequence.end(FinishReason.ERROR, error=error))
-        self._scheduler.running.clear()
+        self._scheduler.clear()
         self._slots.clear()
 
     def _end(self, sequence: Sequence, finish: FinishReason) -> None:
@@ -185,17 +273,18 @@ class Engine:
         """Take a sequence out of queue or slot, its state written through to blocks first."""
         if sequence in self._scheduler.running:
             self._save(sequence, tail=True)
+        self._hold(sequence, None)
         slot = self._scheduler.remove(sequence)
         if slot is not None:
             moved = self._scheduler.running[slot] if slot < len(self._scheduler.running) else None
             self._slots.release(slot, moved.computed if moved else 0)
 
-    def _reserve(self, capacity: int) -> None:
-        self._slots.reserve(capacity, [sequence.computed for sequence in self._scheduler.running])
+    def _reserve(self) -> None:
+        self._slots.reserve(self._longest(), [sequence.computed for sequence in self._scheduler.running])
 
     def _save(self, sequence: Sequence, *, tail: bool) -> None:
         slot = self._scheduler.running.index(sequence)
         try:
-            self._blocks.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
+            self._cache.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
         except (MemoryError, RuntimeError, OSError):  # torch raises RuntimeError when memory is short
             _log.exception("attention state could not be kept; it will be computed anew")

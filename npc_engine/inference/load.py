@@ -7,9 +7,10 @@ import torch
 
 from npc_engine.errors import OperatorError
 from npc_engine.inference.engine import Engine
-from npc_engine.inference.kv.blocks import BlockTree
-from npc_engine.inference.kv.pool import BlockPool
+from npc_engine.inference.kv.open import Tiers, open_cache
+from npc_engine.inference.kv.ram import block_shape
 from npc_engine.inference.kv.slots import Slots
+from npc_engine.inference.model.fingerprint import fingerprint
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
@@ -25,6 +26,7 @@ class EngineOptions:
     """``dtype`` and ``device`` None: what the probe finds best.
 
     Budgets are bytes of attention state. ``disk`` is the folder of its lowest tier; without one there is none.
+    ``disk_codec`` is ``int4`` or ``raw``.
     """
 
     dtype: str | None = None
@@ -36,6 +38,7 @@ class EngineOptions:
     ram_budget: int = 1 << 30
     disk_budget: int = 4 << 30
     disk: Path | None = None
+    disk_codec: str = "int4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +71,21 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
         device=choice.device,
         max_slots=options.max_batch,
         max_capacity=max_context,
+        budget=options.device_budget,
     )
-    pool = BlockPool(
-        layers=spec.layers,
-        kv_heads=spec.kv_heads,
-        head_dim=spec.head_dim,
-        dtype=choice.dtype,
-        budget=options.ram_budget,
-        pin=choice.device.type == "cuda",
+    cache = open_cache(
+        block_shape(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim),
+        choice.dtype,
+        f"{fingerprint(folder)} {choice.linear}",
+        Tiers(
+            ram_budget=options.ram_budget,
+            disk_budget=options.disk_budget,
+            disk=options.disk,
+            codec=options.disk_codec,
+            pin=choice.device.type == "cuda",
+        ),
     )
-    return LoadedEngine(Engine(runner, tokenizer, slots, BlockTree(pool)), tokenizer, spec, choice)
+    return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
 
 
 def _runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:

@@ -118,7 +118,7 @@ def _time_attention(spec: ModelSpec, dtype: torch.dtype) -> dict[str, float]:
     store = torch.randn(2, _SLOTS, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(_SLOTS, spec.kv_heads, spec.group, spec.head_dim).to(dtype)
     return _race(
-        {name: partial(kernel, query, store[0], store[1], None, 1.0) for name, kernel in ATTENTION_KERNELS.items()}
+        {name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
     )
 
 

@@ -4,9 +4,10 @@ Each sequence has ``computed`` tokens that chase ``len(tokens)``. Decodes go fir
 step's token budget prefills, in chunks, so that a long prompt never stalls a running reply.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from npc_engine.inference.kv.blocks import common_length
+from npc_engine.inference.kv.block import common_length
 from npc_engine.inference.request import Priority
 from npc_engine.inference.sequence import Sequence
 
@@ -33,6 +34,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self._alike: list[int] | None = None
 
     def add(self, sequence: Sequence) -> None:
         """Queue a new or parked sequence behind everything that ranks before it."""
@@ -45,14 +47,36 @@ class Scheduler:
             self.waiting.remove(sequence)
             return None
         slot = self.running.index(sequence)
+        self._alike = None
         last = self.running.pop()
         if last is not sequence:
             self.running[slot] = last
         return slot
 
-    def next_waiting(self) -> Sequence | None:
-        """The first in the queue that no running prefill is about to spare some work."""
-        return next((s for s in self.waiting if not self._should_wait(s)), None)
+    def alike(self) -> list[int]:
+        """By slot, how many leading tokens its sequence has in common with the one in the slot before."""
+        if self._alike is None:
+            pairs = zip(self.running, self.running[1:], strict=False)
+            self._alike = [0, *(common_length(tuple(a.tokens), tuple(b.tokens)) for a, b in pairs)]
+        return self._alike
+
+    def clear(self) -> None:
+        """Nobody runs any more."""
+        self._alike = None
+        self.running.clear()
+
+    def candidates(self) -> Iterator[Sequence]:
+        """Who may get a slot, in order: all in the queue whom no running prefill is about to spare some work."""
+        for sequence in list(self.waiting):
+            if not self._should_wait(sequence):
+                yield sequence
+
+    def admit(self, sequence: Sequence, slot: int) -> None:
+        """Let a waiting sequence run in ``slot``, the first free one."""
+        assert slot == len(self.running)
+        self._alike = None
+        self.waiting.remove(sequence)
+        self.running.append(sequence)
 
     def to_park(self, candidate: Sequence) -> Sequence | None:
         """Whom to take the slot from for ``candidate`` when all are taken: the last in rank, of a lower priority."""

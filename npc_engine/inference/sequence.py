@@ -2,6 +2,7 @@
 
 import time
 
+from npc_engine.inference.kv.block import Block
 from npc_engine.inference.request import FinishReason, Output, Request, Timings, Usage
 from npc_engine.inference.sampling import Chooser
 from npc_engine.inference.tokenizer import Detokenizer, StopFinder
@@ -10,7 +11,8 @@ from npc_engine.inference.tokenizer import Detokenizer, StopFinder
 class Sequence:
     """``computed`` tokens of ``tokens`` have their KV in the slot; the scheduler lets it chase their number.
 
-    Whoever holds a slot is running; a parked sequence has none and keeps everything else.
+    Whoever holds a slot is running; a parked sequence has none and keeps everything else. ``held`` is the block that
+    must not be evicted until a slot is there to load it into; ``awaits_disk`` while some of it is still being read.
     """
 
     def __init__(self, request: Request, detokenizer: Detokenizer) -> None:
@@ -19,6 +21,8 @@ class Sequence:
         self.computed = 0
         self.chooser = Chooser(request.sampling)
         self.finish: FinishReason | None = None
+        self.held: Block | None = None
+        self.awaits_disk = False
         self._detokenizer = detokenizer
         self._stops = StopFinder(request.sampling.stop)
         self._cached = 0

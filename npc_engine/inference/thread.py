@@ -18,7 +18,11 @@ _T = TypeVar("_T")
 MAX_OPEN = 1024
 """Requests that may wait at once. Beyond it a newcomer would wait for minutes: better to say so."""
 
-_TRIM_SECONDS = 10.0
+_CHECK_SECONDS, _TRIM_SECONDS = 2.0, 10.0
+"""How long nobody may have asked for anything before looking after the state, which takes a while, and the memory."""
+
+_STALL_SECONDS = 0.1
+"""While the disk reads, deadlines pass: look at them that often."""
 
 
 class EngineThread:
@@ -31,13 +35,14 @@ class EngineThread:
         self._engine = engine
         self._commands: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
-        self._stopping = self._ended = False
+        self._stopping = self._ended = self._disk_answered = False
         self._listeners: dict[str, Callable[[Output], None]] = {}
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._numbers = itertools.count()
 
     def start(self) -> None:
         """Start the thread."""
+        self._engine.on_disk(self._hear_disk)
         self._thread.start()
 
     def stop(self) -> None:
@@ -170,26 +175,45 @@ class EngineThread:
     def _work(self) -> None:
         while not self._stopping:
             self._obey()
-            if self._engine.has_work:
-                for output in self._engine.step():
-                    self._deliver(output)
-            else:
+            if not self._engine.has_work:
                 self._rest()
+                continue
+            if self._engine.stalled:
+                self._wait(_STALL_SECONDS)
+            for output in self._engine.step():
+                self._deliver(output)
         self._fail_all("the engine was stopped")
+        self._engine.close()
 
     def _rest(self) -> None:
-        """Look after the engine, then wait for work."""
+        """Look after the engine until there is work."""
+        for pause, duty in ((_CHECK_SECONDS, self._check_state), (_TRIM_SECONDS, self._engine.trim), (None, None)):
+            while self._engine.tend() or self._engine.awaits_disk:
+                if self._wait(None):
+                    return
+            if self._wait(pause):
+                return
+            if duty is not None:
+                duty()
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Until someone wants something, the disk has answered, or ``seconds`` have passed. Whether someone does."""
+        with self._wake:
+            self._wake.wait_for(lambda: bool(self._commands) or self._stopping or self._disk_answered, seconds)
+            self._disk_answered = False
+            return bool(self._commands) or self._stopping
+
+    def _check_state(self) -> None:
         try:
             self._engine.check_integrity()
         except AssertionError:
             _log.critical("kept attention state is inconsistent; all of it is dropped", exc_info=True)
             self._engine.forget()
+
+    def _hear_disk(self) -> None:
         with self._wake:
-            awake = self._wake.wait_for(lambda: bool(self._commands) or self._stopping, _TRIM_SECONDS)
-        if not awake:
-            self._engine.trim()
-            with self._wake:
-                self._wake.wait_for(lambda: bool(self._commands) or self._stopping)
+            self._disk_answered = True
+            self._wake.notify()
 
     def _obey(self) -> None:
         while self._commands:

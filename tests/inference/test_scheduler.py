@@ -64,12 +64,12 @@ def test_whoever_shares_a_prompt_waits_for_it_but_never_for_a_lower_priority() -
     scheduler = Scheduler()
     scheduler.running = [sequence(400)]
     scheduler.add(sequence(400))
-    assert scheduler.next_waiting() is None
+    assert not list(scheduler.candidates())
     stranger = sequence(400, first=99)
     scheduler.add(stranger)
-    assert scheduler.next_waiting() is stranger
+    assert next(scheduler.candidates()) is stranger
     scheduler.running = [sequence(400, Priority.IDLE)]
-    assert scheduler.next_waiting() is scheduler.waiting[0]
+    assert next(scheduler.candidates()) is scheduler.waiting[0]
 
 
 def test_only_a_lower_priority_loses_its_slot() -> None:

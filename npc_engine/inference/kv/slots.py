@@ -4,20 +4,21 @@ The running batch sits in slots ``0 .. used``, so that attention works on views 
 becomes free is filled with the last one.
 """
 
-import math
-import mmap
 from collections.abc import Sequence
 
 import torch
 
-MIN_SLOTS, MIN_CAPACITY = 4, 512
+from npc_engine.inference.kv.memory import anonymous_memory
 
-# A shared map, the default where there is a choice, would take memory for pages that are only read.
-_PRIVATE: dict[str, int] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+MIN_SLOTS, MIN_CAPACITY = 4, 512
+_STEP = 64
+"""Capacity comes in multiples of this where doubling would cost too much."""
 
 
 class Slots:
     """K and V, each ``[layers, slots, kv_heads, capacity, head_dim]``, grown in powers of two up to the limits.
+
+    ``budget`` is the most bytes that both may reserve. One sequence of ``max_capacity`` tokens must fit.
 
     ``keys`` and ``values`` are replaced when the store grows: take views anew for every step.
     """
@@ -32,15 +33,21 @@ class Slots:
         device: torch.device,
         max_slots: int,
         max_capacity: int,
+        budget: int,
     ) -> None:
         self.max_slots = max_slots
+        self.budget = budget
         self.max_capacity = max_capacity
         self.used = 0
         self._shape = (layers, kv_heads, head_dim)
         self._dtype, self._device = dtype, device
-        slots, capacity = min(MIN_SLOTS, max_slots), min(MIN_CAPACITY, max_capacity)
-        self.keys = self._zeros(slots, capacity)
-        self.values = self._zeros(slots, capacity)
+        self.keys = self.values = torch.empty(0)
+        self._allocate_least()
+
+    @property
+    def least_budget(self) -> int:
+        """Bytes without which the longest context has no room."""
+        return self._bytes(1, self.max_capacity)
 
     @property
     def slots(self) -> int:
@@ -57,13 +64,17 @@ class Slots:
         """Bytes reserved on the device, touched or not."""
         return self.keys.nbytes + self.values.nbytes
 
-    def can_take(self) -> bool:
-        """Whether ``take`` will find a free slot."""
-        return self.used < self.max_slots
+    def can_take(self, capacity: int) -> bool:
+        """Whether there is a free slot, and room within the budget if all have ``capacity``."""
+        return self.used < self.max_slots and self.fits(self.used + 1, capacity)
+
+    def fits(self, slots: int, capacity: int) -> bool:
+        """Whether the budget allows so many slots of ``capacity`` tokens."""
+        return self._bytes(slots, min(-(-capacity // _STEP) * _STEP, self.max_capacity)) <= self.budget
 
     def take(self) -> int:
         """A free slot: always ``used``, so that the slots in use stay neighbours. ``reserve`` before writing to it."""
-        assert self.can_take()
+        assert self.used < self.max_slots
         self.used += 1
         return self.used - 1
 
@@ -73,15 +84,16 @@ class Slots:
         assert capacity <= self.max_capacity
         if self.used <= self.slots and capacity <= self.capacity:
             return
-        slots, tokens = self.slots, self.capacity
-        while slots < self.used:
-            slots = min(2 * slots, self.max_slots)
-        while tokens < capacity:
-            tokens = min(2 * tokens, self.max_capacity)
-        keys = self._moved(self.keys, slots, tokens, lengths)
-        values = self._moved(self.values, slots, tokens, lengths)
-        # Both or neither: memory may run out between the two.
-        self.keys, self.values = keys, values
+        slots = _doubled(self.slots, self.used, self.max_slots)
+        tokens = _doubled(self.capacity, capacity, self.max_capacity)
+        if self._bytes(slots, tokens) > self.budget:
+            slots, tokens = self._least(capacity)
+        self._reallocate(slots, tokens, lengths)
+
+    def shrink(self, lengths: Sequence[int]) -> None:
+        """Give back what is beyond the budget. ``lengths`` as for ``reserve``; they must fit."""
+        if self.nbytes > self.budget:
+            self._reallocate(*self._least(max(lengths, default=1)), lengths)
 
     def release(self, slot: int, last_length: int) -> None:
         """Free ``slot``; the last slot in use, of which ``last_length`` tokens matter, moves into its place."""
@@ -94,9 +106,28 @@ class Slots:
     def clear(self) -> None:
         """Free all slots at once, and the memory that grew with them."""
         self.used = 0
+        self._allocate_least()
+
+    def _allocate_least(self) -> None:
         slots, capacity = min(MIN_SLOTS, self.max_slots), min(MIN_CAPACITY, self.max_capacity)
-        if (self.slots, self.capacity) != (slots, capacity):
+        if self._bytes(slots, capacity) > self.budget:
+            slots = 1
+        if self.keys.shape[1:4:2] != (slots, capacity):
             self.keys, self.values = self._zeros(slots, capacity), self._zeros(slots, capacity)
+
+    def _least(self, capacity: int) -> tuple[int, int]:
+        """Slots and tokens for those in use and no more."""
+        return max(self.used, 1), min(-(-capacity // _STEP) * _STEP, self.max_capacity)
+
+    def _bytes(self, slots: int, capacity: int) -> int:
+        layers, kv_heads, head_dim = self._shape
+        return 2 * layers * slots * kv_heads * capacity * head_dim * self._dtype.itemsize
+
+    def _reallocate(self, slots: int, tokens: int, lengths: Sequence[int]) -> None:
+        keys = self._moved(self.keys, slots, tokens, lengths)
+        values = self._moved(self.values, slots, tokens, lengths)
+        # Both or neither: memory may run out between the two.
+        self.keys, self.values = keys, values
 
     def _zeros(self, slots: int, capacity: int) -> torch.Tensor:
         # Zeros, not whatever memory holds: a masked key has weight 0, and 0 times NaN is NaN.
@@ -104,13 +135,17 @@ class Slots:
         shape = (layers, slots, kv_heads, capacity, head_dim)
         if self._device.type != "cpu":
             return torch.zeros(shape, dtype=self._dtype, device=self._device)
-        # An anonymous map is zeroed by the system, and costs nothing until it is written: a few long conversations
-        # must not cost every slot their length.
-        raw = mmap.mmap(-1, math.prod(shape) * self._dtype.itemsize, **_PRIVATE)
-        return torch.frombuffer(raw, dtype=self._dtype).view(shape)
+        # A few long conversations must not cost every slot their length: what is not written takes no memory.
+        return anonymous_memory(shape, self._dtype)
 
     def _moved(self, old: torch.Tensor, slots: int, capacity: int, lengths: Sequence[int]) -> torch.Tensor:
         new = self._zeros(slots, capacity)
         for slot, length in enumerate(lengths[: old.shape[1]]):
             new[:, slot, :, :length].copy_(old[:, slot, :, :length])
         return new
+
+
+def _doubled(size: int, needed: int, most: int) -> int:
+    while size < needed:
+        size = min(2 * size, most)
+    return size

@@ -1,0 +1,196 @@
+"""The file of the disk tier: a table of blocks and a table of their states, in SQLite.
+
+SQLite gives what a file of our own would have to earn: a change is there whole or not at all, whatever kills the
+process; room of deleted states is used again; a size that is never exceeded. What it does not promise is that bits stay
+as they were, so every state carries a checksum over itself and the identity it belongs to.
+
+Nothing here is precious: a file that can't be read is deleted and begun anew.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from npc_engine.inference.kv.block import Tokens, pack_tokens, unpack_tokens
+from npc_engine.inference.kv.codec import CODECS, Codec, RawCodec
+
+_FORMAT = 1
+_PAGE = 16384
+_SPARE_PAGES = 16
+"""Pages for the tables' own structure that every file has."""
+
+_ROW_PAGES = 2
+"""Pages that a block may cost beyond its state: a share of the index, and the last page of the state."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS blocks (
+    id INTEGER PRIMARY KEY,
+    identity BLOB NOT NULL UNIQUE,
+    parent BLOB NOT NULL,
+    tokens BLOB NOT NULL,
+    codec TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    cost INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS states (id INTEGER PRIMARY KEY, state BLOB NOT NULL);
+"""
+
+
+class Stored(NamedTuple):
+    """What the file says of a block. ``cost`` is in bytes of the file."""
+
+    identity: bytes
+    parent: bytes
+    tokens: Tokens
+    cost: int
+
+
+class Record(NamedTuple):
+    """A block to write: ``state`` as the codec gave it."""
+
+    identity: bytes
+    parent: bytes
+    tokens: Tokens
+    codec: str
+    payload: torch.Tensor
+
+
+class Damaged(Exception):
+    """A stored state is not what was written."""
+
+
+class DiskFile:
+    """One open file. Not thread-safe. Methods raise sqlite3.Error and OSError; after a sqlite3.DatabaseError that is
+    no OperationalError the file is damaged: ``begin_anew``.
+    """
+
+    def __init__(self, path: Path, budget: int) -> None:
+        self._path, self._budget = path, budget
+        try:
+            self._open()
+        except sqlite3.DatabaseError:
+            self.begin_anew()
+
+    def stored(self) -> Iterator[Stored]:
+        """All blocks, oldest first."""
+        for identity, parent, tokens, cost in self._connection.execute(
+            "SELECT identity, parent, tokens, cost FROM blocks ORDER BY id"
+        ):
+            with suppress(ValueError):
+                yield Stored(identity, parent, unpack_tokens(tokens), cost)
+
+    def read(self, identity: bytes, into: torch.Tensor) -> None:
+        """Fill ``into`` [2, layers, kv_heads, tokens, head_dim] with a block's state. Raises Damaged."""
+        row = self._connection.execute(
+            "SELECT codec, checksum, state FROM blocks JOIN states USING (id) WHERE identity = ?", (identity,)
+        ).fetchone()
+        if row is None:
+            raise Damaged("the state is not there")
+        codec, checksum, state = row
+        if checksum != _checksum(identity, state) or codec not in CODECS:
+            raise Damaged("the checksum is wrong")
+        try:
+            CODECS[codec]().decode(torch.frombuffer(bytearray(state), dtype=torch.uint8), into)
+        except ValueError as error:
+            raise Damaged(str(error)) from error
+
+    def write(self, records: Iterable[Record]) -> list[int]:
+        """Add blocks, all or none; what each costs in bytes. A block that is there already is written anew."""
+        costs = []
+        with self._connection:
+            for record in records:
+                state = record.payload.numpy().tobytes()
+                cost = cost_of(len(state))
+                self._delete(record.identity)
+                cursor = self._connection.execute(
+                    "INSERT INTO blocks (identity, parent, tokens, codec, checksum, cost) VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        record.identity,
+                        record.parent,
+                        pack_tokens(record.tokens),
+                        record.codec,
+                        _checksum(record.identity, state),
+                        cost,
+                    ),
+                )
+                self._connection.execute("INSERT INTO states VALUES (?, ?)", (cursor.lastrowid, state))
+                costs.append(cost)
+        return costs
+
+    def delete(self, identities: Iterable[bytes]) -> None:
+        """Remove blocks; unknown ones are ignored."""
+        with self._connection:
+            for identity in identities:
+                self._delete(identity)
+
+    def set_budget(self, budget: int) -> None:
+        """Never let the file grow beyond ``budget`` bytes, and give the system what it does not need."""
+        self._budget = budget
+        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self._limit()
+
+    def begin_anew(self) -> None:
+        """Delete everything."""
+        with suppress(AttributeError, sqlite3.Error):
+            self._connection.close()
+        for path in (self._path, self._path.with_name(self._path.name + "-journal")):
+            path.unlink(missing_ok=True)
+        self._open()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Made in one thread and used in another, by one at a time.
+        self._connection = sqlite3.connect(self._path, check_same_thread=False)
+        for setting in (
+            f"page_size = {_PAGE}",
+            "auto_vacuum = INCREMENTAL",
+            "locking_mode = EXCLUSIVE",
+            # A crash of the machine may damage the file: then it is begun anew. A crash of the process can't.
+            "synchronous = OFF",
+            "journal_mode = TRUNCATE",
+        ):
+            self._connection.execute(f"PRAGMA {setting}").fetchall()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _FORMAT):
+            raise sqlite3.DatabaseError(f"format {version} is not {_FORMAT}")
+        self._connection.executescript(_SCHEMA)
+        self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        self._connection.commit()
+        self._limit()
+
+    def _limit(self) -> None:
+        self._connection.execute(f"PRAGMA max_page_count = {max(self._budget // _PAGE, _SPARE_PAGES)}").fetchall()
+
+    def _delete(self, identity: bytes) -> None:
+        self._connection.execute(
+            "DELETE FROM states WHERE id = (SELECT id FROM blocks WHERE identity = ?)", (identity,)
+        )
+        self._connection.execute("DELETE FROM blocks WHERE identity = ?", (identity,))
+
+
+def cost_of(payload_bytes: int) -> int:
+    """Bytes of the file that a state of ``payload_bytes`` takes, rounded up."""
+    return (-(-payload_bytes // (_PAGE - 8)) + _ROW_PAGES) * _PAGE
+
+
+def usable_budget(budget: int) -> int:
+    """How much of a file of ``budget`` bytes can hold blocks."""
+    return max(0, budget - _SPARE_PAGES * _PAGE)
+
+
+def codec_of(tokens: int, full: int, codec: Codec) -> Codec:
+    """The codec for a block: an unfinished tail is kept as it is."""
+    return codec if tokens == full else RawCodec()
+
+
+def _checksum(identity: bytes, state: bytes) -> bytes:
+    return blake2b(state, key=identity, digest_size=16).digest()
