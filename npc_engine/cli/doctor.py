@@ -132,7 +132,8 @@ def _choice(settings: "Settings") -> dict[str, str]:
         "kept in RAM": _room(settings.ram_budget, per_token),
         "kept on disk": f"{size(settings.disk_budget)} in {settings.kv}" if settings.disk_budget else "nothing",
     }
-    for label, timings in {"linears": choice.linear_us, "attention": choice.attention_us}.items():
+    measured_us = {"linears": choice.linear_us, "attention": choice.decode_us, "attention of prompts": choice.prompt_us}
+    for label, timings in measured_us.items():
         if timings:
             measured = (f"{name} {us:,.0f} µs" for name, us in sorted(timings.items(), key=lambda item: item[1]))
             rows[f"{label}, because"] = ", ".join(measured)

@@ -45,6 +45,7 @@ class Group:
     The first ``shared`` keys are the same in every slot, and every query sees them.
     ``mask`` is additive, [size, 1, width * fold, keys - shared], or None when every query sees every key; ``fold``
     query heads share a KV head, and are query positions to the kernel.
+    ``lengths`` int64 [size], where each slot has one query: how many of the ``keys`` it sees.
     """
 
     first: int
@@ -57,6 +58,7 @@ class Group:
     rows: torch.Tensor | None
     scatter: torch.Tensor | None
     mask: torch.Tensor | None
+    lengths: torch.Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device
         rows=gather,
         scatter=scatter,
         mask=_mask(run, fold, dtype, device),
+        lengths=torch.tensor([s.end for s in spans], device=device) if width == 1 else None,
     )
 
 
