@@ -149,7 +149,7 @@ class Server:
             return
         codec = CODECS[socket.subprotocol] if socket.subprotocol is not None else None
         session = Session(self._rules, codec=codec, now=asyncio.get_running_loop().time())
-        connection = Connection(socket, session, self._world, self._patience)
+        connection = Connection(socket, session, self._world, self._patience, lambda: self.clients)
         self._connections.add(connection)
         try:
             await connection.serve()

@@ -19,9 +19,23 @@ Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", s
 Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.", show_default="auto")]
 MaxBatch = Annotated[int | None, typer.Option(help="NPCs that may speak at once.", show_default="32")]
 MaxContext = Annotated[int | None, typer.Option(help="Tokens that a prompt may take.", show_default="4096")]
+DeviceBudget = Annotated[
+    str | None,
+    typer.Option(
+        help="Memory of the compute device for NPCs that speak, such as 2GiB.",
+        show_default="a quarter, without CUDA at most 1GiB",
+    ),
+]
 RamBudget = Annotated[
     str | None,
     typer.Option(help="Memory for what NPCs keep in mind, such as 512MB.", show_default="a quarter, at most 1GiB"),
+]
+DiskBudget = Annotated[
+    str | None,
+    typer.Option(
+        help="Disk space for what NPCs keep in mind, such as 8GiB; 0 for none.",
+        show_default="a tenth of what is free, at most 4GiB",
+    ),
 ]
 
 

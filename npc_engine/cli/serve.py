@@ -9,6 +9,8 @@ import typer
 from npc_engine.cli.options import (
     Config,
     Data,
+    DeviceBudget,
+    DiskBudget,
     Dtype,
     Host,
     MaxBatch,
@@ -38,7 +40,9 @@ def serve(
     dtype: Dtype = None,
     max_batch: MaxBatch = None,
     max_context: MaxContext = None,
+    device_budget: DeviceBudget = None,
     ram_budget: RamBudget = None,
+    disk_budget: DiskBudget = None,
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
@@ -58,7 +62,9 @@ def serve(
         dtype=dtype,
         max_batch=max_batch,
         max_context=max_context,
+        device_budget=device_budget,
         ram_budget=ram_budget,
+        disk_budget=disk_budget,
     )
     try:
         with (

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_engine.config import Settings
@@ -40,16 +41,36 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
         library = load_library(settings.personas)
         folder = resolve(settings.model, cache=settings.cache, report=report)
         limit_spinning()
-        from npc_engine.inference.load import EngineOptions, load_engine
+        yield Prepared(settings, data, library, _load(settings, folder))
 
-        options = EngineOptions(
-            dtype=settings.dtype,
-            threads=settings.threads,
-            max_batch=settings.max_batch,
-            max_context=settings.max_context,
-            ram_budget=settings.ram_budget,
-        )
-        yield Prepared(settings, data, library, load_engine(folder, options))
+
+def _load(settings: Settings, folder: Path) -> "LoadedEngine":
+    """The engine for the model in ``folder``. Imports torch."""
+    import torch
+
+    from npc_engine.cli.device_budget import check_device_budget, default_device_budget
+    from npc_engine.inference.load import EngineOptions, load_engine
+    from npc_engine.inference.model.spec import read_spec
+    from npc_engine.inference.probe import best_device
+
+    spec = read_spec(folder)
+    max_context = min(settings.max_context, spec.max_positions)
+    # The model's dtype is chosen while it is loaded: the widest one is allowed for.
+    widest = spec.kv_bytes_per_token(torch.float32) * max_context
+    device_budget = settings.device_budget or default_device_budget(best_device(), least=widest)
+    options = EngineOptions(
+        dtype=settings.dtype,
+        threads=settings.threads,
+        max_batch=settings.max_batch,
+        max_context=settings.max_context,
+        device_budget=device_budget,
+        ram_budget=settings.ram_budget,
+        disk_budget=settings.disk_budget,
+        disk=settings.kv if settings.disk_budget else None,
+    )
+    loaded = load_engine(folder, options)
+    check_device_budget(device_budget, spec.kv_bytes_per_token(loaded.choice.dtype) * max_context, max_context)
+    return loaded
 
 
 @asynccontextmanager

@@ -119,6 +119,14 @@ def test_a_chat_with_flags_of_its_own_engine_says_what_they_do_when_the_folder_i
     assert "Traceback" not in done.stderr
 
 
+def test_a_device_budget_that_holds_no_context_is_refused(arguments: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "npc_engine.cli", "serve", *arguments, "--data", str(tmp_path / "data")]
+    done = subprocess.run([*command, "--device-budget", "1kB"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "does not hold one context" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_named_server_that_is_not_there_is_said_to_be_missing() -> None:
     command = [sys.executable, "-m", "npc_engine.cli", "chat", "ada", "--url", "ws://127.0.0.1:9"]
     done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
