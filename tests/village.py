@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,11 +53,12 @@ def language_of(loaded: LoadedEngine) -> Language:
 
 
 class Overheard:
-    """A generator that notes every prompt it is given on its way to ``generator``."""
+    """A generator that notes what goes to ``generator`` and what comes from it."""
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
         self.requests: list[Request] = []
+        self.outputs: list[Output] = []
 
     @property
     def max_context(self) -> int:
@@ -66,9 +67,12 @@ class Overheard:
     def new_id(self) -> str:
         return self._generator.new_id()
 
-    def generate(self, request: Request) -> AsyncGenerator[Output, None]:
+    async def generate(self, request: Request) -> AsyncGenerator[Output, None]:
         self.requests.append(request)
-        return self._generator.generate(request)
+        async with aclosing(self._generator.generate(request)) as outputs:
+            async for output in outputs:
+                self.outputs.append(output)
+                yield output
 
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         return await self._generator.cache_state(prompt)

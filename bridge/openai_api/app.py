@@ -1,10 +1,10 @@
 """The routes."""
 
+import asyncio
 import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -17,11 +17,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.openai_api.answer import Answer
+from bridge.openai_api.answer import Answer, WhenSaid
 from bridge.openai_api.body import Body, ChatBody, TextBody, read_body
 from bridge.openai_api.door import Door
 from bridge.openai_api.form import ChatForm, Form
-from bridge.openai_api.metrics import Metrics
+from bridge.openai_api.metrics import Metrics, Watch
 from bridge.openai_api.prompt import PromptWriter
 from bridge.openai_api.refusal import Refusal, refused
 from npc_engine.errors import NpcEngineError
@@ -51,13 +51,14 @@ class Served:
 
 
 class Api:
-    """What each route does."""
+    """What each route does. Made on the event loop that serves it."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
         self._writer = PromptWriter(served.template, served.tokenizer)
         self._metrics = Metrics()
         self._created = int(time.time())
+        self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def app(self, token: str | None, origins: Collection[str]) -> Starlette:
         """The ASGI application."""
@@ -71,8 +72,11 @@ class Api:
         ]
         middleware = [Middleware(Door, token, origins)]
         if origins:
-            cors = partial(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
-            middleware.insert(0, Middleware(cors))
+            anything = ("*",)
+            cors = Middleware(
+                CORSMiddleware, allow_origins=tuple(origins), allow_methods=anything, allow_headers=anything
+            )
+            middleware.insert(0, cors)
         handlers: dict[Any, Any] = {Refusal: self._answer_refusal, HTTPException: _answer_http, Exception: _answer_bug}
         return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
@@ -83,19 +87,19 @@ class Api:
         prompt = await self._writer.write(body.messages, body.user or "")
         asked = self._request(body, prompt.ids, "messages")
         form = ChatForm(asked.id, self._served.name, usage_asked=_usage_asked(body))
-        said = partial(self._writer.remember, prompt)
-        return Answer(self._served.generator.generate(asked), form, watch, stream=bool(body.stream), said=said)
+
+        def said(text: str, ids: list[int], cut: bool) -> None:
+            self._writer.remember(prompt, text, ids, cut=cut)
+
+        return self._answer(body, asked, form, watch, said)
 
     async def text(self, request: HttpRequest) -> Answer:
         """POST /v1/completions."""
         watch = self._metrics.watch()
         body = read_body(TextBody, await _json(request))
-        ids = body.prompt if isinstance(body.prompt, tuple) else self._served.tokenizer.encode_markup(body.prompt)
-        asked = self._request(body, tuple(ids), "prompt")
+        asked = self._request(body, self._prompt_ids(body.prompt), "prompt")
         form = Form(asked.id, self._served.name, usage_asked=_usage_asked(body))
-        return Answer(
-            self._served.generator.generate(asked), form, watch, stream=bool(body.stream), said=lambda *_: None
-        )
+        return self._answer(body, asked, form, watch, lambda *_: None)
 
     async def models(self, _request: HttpRequest) -> Response:
         """GET /v1/models."""
@@ -128,6 +132,15 @@ class Api:
             self._metrics.refused()
         return error.response()
 
+    def close(self) -> None:
+        """End what still runs: the server can wait no longer."""
+        if not self._closing.done():
+            self._closing.set_result(None)
+
+    def _answer(self, body: Body, asked: Request, form: Form, watch: Watch, when_said: WhenSaid) -> Answer:
+        outputs = self._served.generator.generate(asked)
+        return Answer(outputs, form, watch, stream=bool(body.stream), when_said=when_said, closing=self._closing)
+
     def _model(self) -> dict[str, Any]:
         return {
             "id": self._served.name,
@@ -136,6 +149,15 @@ class Api:
             "owned_by": "npc-engine",
             "max_model_len": self._served.generator.max_context,
         }
+
+    def _prompt_ids(self, prompt: str | list[int]) -> tuple[int, ...]:
+        tokenizer = self._served.tokenizer
+        if isinstance(prompt, str):
+            return tuple(tokenizer.encode_whole(prompt))
+        if max(prompt) >= tokenizer.vocab_size:
+            most = tokenizer.vocab_size - 1
+            raise Refusal(400, f"`prompt`: token ids go up to {most}.", param="prompt", code="invalid_value")
+        return tuple(prompt)
 
     def _request(self, body: Body, ids: tuple[int, ...], param: str) -> Request:
         """The request to the engine. An answer may be as long as was asked for, and as there is room."""
@@ -163,7 +185,7 @@ class Api:
             # Many clients spell "any" as -1.
             seed=None if body.seed == -1 else body.seed,
             max_tokens=min(LONGEST if longest is None else longest, room),
-            stop=body.stop or (),
+            stop=tuple(body.stop or ()),
             stop_ids=self._served.end_ids,
             ignore_stop_ids=bool(body.ignore_eos),
         )

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge.openai_api.refusal import Refusal
 from bridge.protocol.base import Integer, Part, is_unicode
-from bridge.protocol.explain import explain
+from bridge.protocol.explain import describe, explain
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _MAX_STOPS = 64
@@ -46,7 +46,7 @@ def _role(value: Any) -> Any:
 
 
 def _stops(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    return [value] if isinstance(value, str) else value
 
 
 def _prompt(value: Any) -> Any:
@@ -55,7 +55,7 @@ def _prompt(value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         return _unicode(value[0])
     if isinstance(value, list) and value and all(type(i) is int and i >= 0 for i in value):
-        return tuple(value)
+        return value
     raise PydanticCustomError("prompt", "expected one string, or one list of token ids")
 
 
@@ -65,8 +65,8 @@ Text = Annotated[str, AfterValidator(_unicode)]
 class Message(Part):
     """One message of a conversation, of a role that every chat template has a place for."""
 
-    role: Annotated[str, BeforeValidator(_role)] = Field(description="who speaks: system, user or assistant")
-    content: Annotated[Text, BeforeValidator(_content)] = Field("", description="what is said")
+    role: Annotated[str, BeforeValidator(_role)]
+    content: Annotated[Text, BeforeValidator(_content)] = ""
     tool_calls: list[Any] | None = None
 
 
@@ -81,14 +81,14 @@ class Body(Part):
 
     model: Any = None
     max_tokens: Integer | None = Field(None, ge=-1, description="the most tokens to answer with")
-    temperature: float | None = Field(None, ge=0, description="0 for the likeliest token, 1 as the model was taught")
+    temperature: float | None = Field(None, ge=0, description="how freely to choose, 0 for the likeliest token")
     top_p: float | None = Field(None, ge=0, le=1, description="the share of likely tokens to choose among")
     top_k: Integer | None = Field(None, description="how many likely tokens to choose among, 0 for all")
     min_p: float | None = Field(None, ge=0, le=1, description="the least likelihood, as a share of the likeliest")
-    repetition_penalty: float | None = Field(None, gt=0, description="1 for none")
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="0 for none")
-    presence_penalty: float | None = Field(None, ge=-2, le=2, description="0 for none")
-    stop: Annotated[tuple[Text, ...], Field(max_length=_MAX_STOPS), BeforeValidator(_stops)] | None = Field(
+    repetition_penalty: float | None = Field(None, gt=0, description="how much to avoid words, 1 for not at all")
+    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="how much to avoid words, 0 for not at all")
+    presence_penalty: float | None = Field(None, ge=-2, le=2, description="how much to avoid words, 0 for not at all")
+    stop: Annotated[list[Text], Field(max_length=_MAX_STOPS), BeforeValidator(_stops)] | None = Field(
         None, description="a string that ends the answer, or a list of them"
     )
     seed: Integer | None = Field(None, description="a whole number; the same one gives the same answer")
@@ -118,7 +118,7 @@ _B = TypeVar("_B", bound=Body)
 class ChatBody(Body):
     """A conversation to continue."""
 
-    messages: tuple[Message, ...] = Field(min_length=1, strict=False, description="the conversation so far")
+    messages: list[Message] = Field(min_length=1)
     max_completion_tokens: Integer | None = Field(None, ge=-1, description="the most tokens to answer with")
     response_format: Any = None
     tool_choice: Any = None
@@ -164,11 +164,13 @@ class TextBody(Body):
 
 def read_body(kind: type[_B], value: object) -> _B:
     """``value``, as JSON gave it, as a ``kind``. Raises Refusal that names the field."""
+    if not isinstance(value, dict):
+        raise Refusal(400, f"The request's body: expected a map, got {describe(value)}.", code="invalid_value")
     try:
         body = kind.model_validate(value)
     except ValidationError as error:
         path, message = explain(kind, error)
-        raise Refusal(400, message, param=path or None, code="invalid_value") from None
+        raise Refusal(400, message, param=path, code="invalid_value") from None
     body.check()
     return body
 

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bridge.openai_api.refusal import Refusal
 from npc_engine.inference.request import EngineStats, FinishReason
 
 _FIRST = (0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -37,7 +38,7 @@ class Metrics:
         self._registry.register(self._engine)
         self._completions = Counter(
             "npc_engine_http_completions",
-            "Completions by how they ended: stop, length, error, refused, or left by the client.",
+            "Completions by how they ended: stop, length, refused, or left by the client or a closing server.",
             ("end",),
             registry=self._registry,
         )
@@ -90,8 +91,8 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            return
+        if isinstance(error, Refusal):
+            return  # counted where it is answered
         self._completions.labels(self._end or "left").inc()
         if self._end:
             self._total.observe(time.perf_counter() - self._arrival)

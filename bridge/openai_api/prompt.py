@@ -84,19 +84,21 @@ class PromptWriter:
             ids += said.ids
         return Prompt(tuple(ids), piece, keys[-1])
 
-    def remember(self, prompt: Prompt, text: str, ids: Sequence[int]) -> None:
-        """``prompt`` was answered with ``text``, for which the model sampled ``ids``, and maybe a stop string."""
+    def remember(self, prompt: Prompt, text: str, ids: Sequence[int], *, cut: bool) -> None:
+        """``prompt`` was answered with ``text``, for which the model sampled ``ids``. ``cut``: and a stop string."""
+        kept = self._without_stop(text, ids) if cut else ids
+        if kept is not None:
+            self._said.put(_key(prompt.key, "assistant", text), Said(prompt.opening, array("i", kept)))
+
+    def _without_stop(self, text: str, ids: Sequence[int]) -> list[int] | None:
+        """Of ``ids`` those that spell ``text``. A token that reached into the stop string is replaced."""
         kept = list(ids)
         for _ in range(min(_MOST_CUT, len(kept)) + 1):
             spelt = self._tokenizer.decode(kept)
             if text.startswith(spelt):
-                break
+                return kept + self._tokenizer.encode_text(text[len(spelt) :])
             kept.pop()
-        else:
-            return
-        if len(spelt) < len(text):
-            kept += self._tokenizer.encode_text(text[len(spelt) :])
-        self._said.put(_key(prompt.key, "assistant", text), Said(prompt.opening, array("i", kept)))
+        return None
 
     def _lay_out(self, messages: Sequence[Message]) -> Layout:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Generator, Sequence
 from types import TracebackType
@@ -11,6 +12,9 @@ import uvicorn
 
 from bridge.listening import bind, check_token, url_host
 from bridge.openai_api.app import Api, Served
+
+# Seconds for telling clients that it is over, those that don't read among them.
+_LAST_WORDS = 2
 
 # Games keep connections between lines; a server that closes them first makes the next line fail.
 _KEEP_ALIVE = 120
@@ -39,7 +43,7 @@ class HttpServer:
 
     ``port`` 0 picks a free one; ``port`` and ``url`` say which once it has started. ``token`` is the API key that
     clients must send; listening beyond this machine requires one. ``origins`` are the web pages that may use it.
-    ``grace`` is how many whole seconds running completions get when closing.
+    ``grace`` is how many seconds running completions get when closing. Made on the event loop that serves.
     """
 
     def __init__(
@@ -50,13 +54,15 @@ class HttpServer:
         port: int = 8766,
         token: str | None = None,
         origins: Sequence[str] = (),
-        grace: int = 5,
+        grace: float = 5.0,
     ) -> None:
         """Raises OperatorError if this would let strangers in."""
         check_token(host, token)
         self.host, self.port = host, port
+        self._api = Api(served)
+        self._grace = grace
         config = uvicorn.Config(
-            Api(served).app(token or None, origins),
+            self._api.app(token or None, origins),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -64,7 +70,7 @@ class HttpServer:
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=grace,
+            timeout_graceful_shutdown=math.ceil(grace) + _LAST_WORDS,
         )
         self._uvicorn = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
@@ -90,6 +96,8 @@ class HttpServer:
         """Stop: accept nobody, let running completions end within the grace, then cancel them. Safe to repeat."""
         self._uvicorn.should_exit = True
         if self._task is not None:
+            await asyncio.wait((self._task,), timeout=self._grace)
+            self._api.close()
             await asyncio.wait((self._task,))
 
     async def __aenter__(self) -> Self:
