@@ -83,6 +83,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
     port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
+    http_port: Port = Field(8766, description="a whole number from 0 to 65535, 0 for no HTTP")
     data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
     personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
     model: str = Field(

@@ -13,6 +13,7 @@ from npc_engine.cli.options import (
     DiskBudget,
     Dtype,
     Host,
+    HttpPort,
     MaxBatch,
     MaxContext,
     Model,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def serve(
     host: Host = None,
     port: Port = None,
+    http_port: HttpPort = None,
     data: Data = None,
     personas: Personas = None,
     model: Model = None,
@@ -54,6 +56,7 @@ def serve(
     flags = given(
         host=host,
         port=port,
+        http_port=http_port,
         data=data,
         personas=personas,
         model=model,
@@ -97,8 +100,12 @@ async def _serve(prepared: "Prepared") -> None:
 
     settings, stop = prepared.settings, stop_event()
     token = settings.token.get_secret_value() if settings.token else None
-    async with serving(prepared, host=settings.host, port=settings.port, token=token) as server:
-        # Whoever started this waits for the line, through a pipe as likely as not.
-        print(f"listening on {server.url}", flush=True)
+    async with serving(
+        prepared, host=settings.host, port=settings.port, token=token, http_port=settings.http_port
+    ) as doors:
+        # Whoever started this waits for the first line, through a pipe as likely as not.
+        print(f"listening on {doors.websocket.url}", flush=True)
+        if doors.http is not None:
+            print(f"listening on {doors.http.url}", flush=True)
         await stop.wait()
         print("stopping", flush=True)

@@ -79,7 +79,7 @@ def _prose(rng: Random, words: int) -> str:
 
 @asynccontextmanager
 async def _server(model: str, folder: Path) -> AsyncIterator[Served]:
-    command = [sys.executable, "-m", "npc_engine.cli", "serve", "--port", "0", "--model", model]
+    command = [sys.executable, "-m", "npc_engine.cli", "serve", "--port", "0", "--http-port", "0", "--model", model]
     command += ["--personas", str(folder / "crowd"), "--data", str(folder / "data")]
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
