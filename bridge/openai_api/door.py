@@ -25,9 +25,10 @@ class Door:
     """An ASGI middleware that lets some requests through and answers the others."""
 
     def __init__(self, app: ASGIApp, token: str | None, origins: Collection[str]) -> None:
+        """``origins`` as browsers spell them."""
         self._app = app
         self._token = token.encode() if token else None
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -58,7 +59,7 @@ class Door:
                 )
         elif path not in OPEN_PATHS:
             kind, _, given = headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+            if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), self._token):
                 return Refusal(
                     401,
                     "The token is missing or wrong. Send the one the server was started with, as API key "

@@ -62,10 +62,11 @@ class HttpServer:
         self._api = Api(served)
         self._grace = grace
         config = uvicorn.Config(
-            self._api.app(token or None, origins),
+            self._api.app(token or None, [origin.rstrip("/").lower() for origin in origins]),
             log_config=None,
             access_log=False,
             lifespan="off",
+            http="h11",  # httptools would save 5 of 15 microseconds a token, and be one more thing to build
             ws="none",
             proxy_headers=False,
             server_header=False,
