@@ -26,7 +26,7 @@ def against(ours: Result, peers: Sequence[Result]) -> list[Figure]:
 def side_by_side(ours: Result, peers: Sequence[Result]) -> Table:
     """A row for each figure, a column for each engine."""
     shown = Table(box=None, pad_edge=False)
-    shown.add_column("what")
+    shown.add_column("what", no_wrap=True)
     for result in (ours, *peers):
         shown.add_column(result.name, justify="right")
     shown.add_column("against the best peer" if peers else "", justify="right")
