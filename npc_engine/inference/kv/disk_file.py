@@ -17,10 +17,13 @@ from typing import NamedTuple
 import torch
 
 from npc_engine.inference.kv.block import Tokens, pack_tokens, unpack_tokens
-from npc_engine.inference.kv.codec import CODECS, Codec, RawCodec
+from npc_engine.inference.kv.codec import CODECS
 
-_FORMAT = 1
+_FORMAT = 2
 _PAGE = 16384
+_UNREADABLE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_ERROR}
+"""Codes of operational errors that come from what is in a file: it ends too soon, or has other tables."""
+
 _SPARE_PAGES = 16
 """Pages for the tables' own structure that every file has."""
 
@@ -73,16 +76,25 @@ class DiskFile:
         self._path, self._budget = path, budget
         try:
             self._open()
+        except sqlite3.OperationalError as error:
+            # A file that another process uses, or that may not be read, is left alone.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNREADABLE:
+                raise
+            self.begin_anew()
         except sqlite3.DatabaseError:
             self.begin_anew()
 
     def stored(self) -> Iterator[Stored]:
-        """All blocks, oldest first."""
+        """All blocks, oldest first. One whose row makes no sense has no tokens."""
         for identity, parent, tokens, cost in self._connection.execute(
             "SELECT identity, parent, tokens, cost FROM blocks ORDER BY id"
         ):
-            with suppress(ValueError):
+            try:
+                if not isinstance(cost, int) or cost <= 0:
+                    raise ValueError(f"no block costs {cost}")
                 yield Stored(identity, parent, unpack_tokens(tokens), cost)
+            except (TypeError, ValueError):
+                yield Stored(identity, parent, (), 0)
 
     def read(self, identity: bytes, into: torch.Tensor) -> None:
         """Fill ``into`` [2, layers, kv_heads, tokens, head_dim] with a block's state. Raises Damaged."""
@@ -127,11 +139,11 @@ class DiskFile:
         with self._connection:
             for identity in identities:
                 self._delete(identity)
+        self._limit()
 
     def set_budget(self, budget: int) -> None:
-        """Never let the file grow beyond ``budget`` bytes, and give the system what it does not need."""
+        """Never let the file grow beyond ``budget`` bytes, and give back what it takes beyond that."""
         self._budget = budget
-        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         self._limit()
 
     def begin_anew(self) -> None:
@@ -159,7 +171,7 @@ class DiskFile:
             "journal_mode = TRUNCATE",
         ):
             self._connection.execute(f"PRAGMA {setting}").fetchall()
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        version = self._pragma("user_version")
         if version not in (0, _FORMAT):
             raise sqlite3.DatabaseError(f"format {version} is not {_FORMAT}")
         self._connection.executescript(_SCHEMA)
@@ -168,7 +180,14 @@ class DiskFile:
         self._limit()
 
     def _limit(self) -> None:
-        self._connection.execute(f"PRAGMA max_page_count = {max(self._budget // _PAGE, _SPARE_PAGES)}").fetchall()
+        most = max(self._budget // _PAGE, _SPARE_PAGES)
+        if self._pragma("page_count") > most:
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self._pragma(f"max_page_count = {most}")
+
+    def _pragma(self, text: str) -> int:
+        ((number,),) = self._connection.execute(f"PRAGMA {text}").fetchall()
+        return int(number)
 
     def _delete(self, identity: bytes) -> None:
         self._connection.execute(
@@ -185,11 +204,6 @@ def cost_of(payload_bytes: int) -> int:
 def usable_budget(budget: int) -> int:
     """How much of a file of ``budget`` bytes can hold blocks."""
     return max(0, budget - _SPARE_PAGES * _PAGE)
-
-
-def codec_of(tokens: int, full: int, codec: Codec) -> Codec:
-    """The codec for a block: an unfinished tail is kept as it is."""
-    return codec if tokens == full else RawCodec()
 
 
 def _checksum(identity: bytes, state: bytes) -> bytes:
