@@ -11,8 +11,8 @@ import pytest
 from npc_engine.cli.bench.measure import Figure, percentile
 
 MACHINE = ("start to listening", "first token", "ping, p99", "resident memory", "decode, 32", "8 at once")
-VILLAGE = ("first token, p50", "first token, p95", "all of that village", "decode, 2 at once", "npc-engine", "cow", "x")
-TIERS = ("from disk / from RAM", "after kill -9 / after that", "resident memory", "everything else", "nobody asks for")
+VILLAGE = ("first token, p50", "first token, p95", "all of that village", "decode, 2 at once", "cow")
+TIERS = ("from RAM, p95", "from disk, p95", "after kill -9, p95", "everything else", "nobody asks for")
 SOAK = ("memory at rest", "beyond their budgets", "inconsistent")
 COW = f"cow={shlex.quote(sys.executable)} -m tests.cli.fake_peer {{port}}"
 

@@ -37,13 +37,11 @@ class Returns:
     cold: Sequence[Answer]
     warm: Sequence[Answer]
 
-    def ratio(self, share: float) -> float:
-        """How many times longer a cold first token takes than a warm one, at a percentile."""
-        return first_token(self.cold, share) / first_token(self.warm, share)
-
     def explain(self) -> str:
-        """How many there were, and how much of their prompts was found rather than computed."""
-        return f"{len(self.cold)} NPCs, of prompts found: cold {_found(self.cold):.0%}, warm {_found(self.warm):.0%}"
+        """How many there were, and of both answers the median and how much of the prompts was found, not computed."""
+        firsts = " and ".join(f"{first_token(answers, 0.5) * 1e3:.0f}" for answers in (self.cold, self.warm))
+        found = " and ".join(f"{_found(answers):.0%}" for answers in (self.cold, self.warm))
+        return f"{len(self.cold)} NPCs; then and next: p50 {firsts} ms, {found} of prompts found"
 
 
 class Crowd:

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,8 +16,8 @@ from npc_engine.cli.bench.own_server import OwnServer, own_server
 from npc_engine.cli.bench.subject import Subject
 from npc_engine.cli.bench.village import VillageLoad, personas, speak
 
-_LOW = {"device_bytes": 256 << 20, "ram_bytes": 32 << 20, "disk_bytes": 128 << 20}
-_HIGH = {"device_bytes": 1 << 30, "ram_bytes": 512 << 20, "disk_bytes": 2 << 30}
+_LEAST_SHARE = 4
+"""Budgets move between what they were at the start and this part of it."""
 
 _INCONSISTENT = "attention state is inconsistent"
 """What the engine writes when a look at its own state fails."""
@@ -72,18 +73,22 @@ async def measure_soak(subject: Subject, load: SoakLoad) -> list[Figure]:
 
 async def _soak(own: OwnServer, server: ChatServer, client: Client, load: SoakLoad) -> _Seen:
     seen, rng = _Seen(), Random(0)
+    high = {f"{name}_bytes": tier.budget for name, tier in (await client.stats()).tiers.items()}
+    low = {name: budget // _LEAST_SHARE for name, budget in high.items()}
     villagers = [[system] for system in personas(load.village)]
     end = time.perf_counter() + load.seconds
     number = 0
     while time.perf_counter() < end or len(seen.resident) < 2:
         async with asyncio.TaskGroup() as group:
-            moving = group.create_task(_move_budgets(client, rng, load, seen))
+            moving = group.create_task(
+                _move_budgets(client, lambda: {name: rng.randint(low[name], high[name]) for name in low}, load, seen)
+            )
             rest_at = time.perf_counter() + load.look_seconds
             while time.perf_counter() < rest_at:
                 await _round(server, villagers, number, load, seen)
                 number += 1
             moving.cancel()
-        await client.budget(**_LOW)
+        await client.budget(**low)
         await asyncio.sleep(load.rest_seconds)
         seen.resident.append(own.resident)
     return seen
@@ -98,9 +103,9 @@ async def _round(server: ChatServer, villagers: list[list[Message]], number: int
     seen.answers += len(await speak(server, villagers, who, number, village))
 
 
-async def _move_budgets(client: Client, rng: Random, load: SoakLoad, seen: _Seen) -> None:
+async def _move_budgets(client: Client, draw: Callable[[], dict[str, int]], load: SoakLoad, seen: _Seen) -> None:
     while True:
-        await client.budget(**{tier: rng.randint(low, _HIGH[tier]) for tier, low in _LOW.items()})
+        await client.budget(**draw())
         await asyncio.sleep(load.budget_seconds)
         seen.moves += 1
         tiers = (await client.stats()).tiers
