@@ -8,9 +8,9 @@ Nothing here is precious: a file that can't be read is deleted and begun anew.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from hashlib import blake2b
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS blocks (
     parent BLOB NOT NULL,
     tokens BLOB NOT NULL,
     codec TEXT NOT NULL,
-    checksum BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     cost INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS states (id INTEGER PRIMARY KEY, state BLOB NOT NULL);
@@ -74,6 +74,8 @@ class DiskFile:
 
     def __init__(self, path: Path, budget: int) -> None:
         self._path, self._budget = path, budget
+        # What could not be deleted yet: the disk refused. It is tried again with the next change.
+        self._doomed: dict[bytes, None] = {}
         try:
             self._open()
         except sqlite3.OperationalError as error:
@@ -86,21 +88,21 @@ class DiskFile:
 
     def stored(self) -> Iterator[Stored]:
         """All blocks, oldest first. One whose row makes no sense has no tokens."""
-        for identity, parent, tokens, cost in self._connection.execute(
-            "SELECT identity, parent, tokens, cost FROM blocks ORDER BY id"
-        ):
-            try:
-                if not isinstance(cost, int) or cost <= 0:
-                    raise ValueError(f"no block costs {cost}")
-                yield Stored(identity, parent, unpack_tokens(tokens), cost)
-            except (TypeError, ValueError):
-                yield Stored(identity, parent, (), 0)
+        # Closed, because a cursor that is left open keeps the file locked even when its connection has gone.
+        with closing(self._connection.execute("SELECT identity, parent, tokens, cost FROM blocks ORDER BY id")) as rows:
+            for identity, parent, tokens, cost in rows:
+                try:
+                    if not isinstance(cost, int) or cost <= 0:
+                        raise ValueError(f"no block costs {cost}")
+                    yield Stored(identity, parent, unpack_tokens(tokens), cost)
+                except (TypeError, ValueError):
+                    yield Stored(identity, parent, (), 0)
 
     def read(self, identity: bytes, into: torch.Tensor) -> None:
         """Fill ``into`` [2, layers, kv_heads, tokens, head_dim] with a block's state. Raises Damaged."""
-        row = self._connection.execute(
-            "SELECT codec, checksum, state FROM blocks JOIN states USING (id) WHERE identity = ?", (identity,)
-        ).fetchone()
+        query = "SELECT codec, checksum, state FROM blocks JOIN states USING (id) WHERE identity = ?"
+        with closing(self._connection.execute(query, (identity,))) as rows:
+            row = rows.fetchone()
         if row is None:
             raise Damaged("the state is not there")
         codec, checksum, state = row
@@ -115,6 +117,8 @@ class DiskFile:
         """Add blocks, all or none; what each costs in bytes. A block that is there already is written anew."""
         costs = []
         with self._connection:
+            for identity in self._doomed:
+                self._delete(identity)
             for record in records:
                 state = record.payload.numpy().tobytes()
                 cost = cost_of(len(state))
@@ -132,14 +136,14 @@ class DiskFile:
                 )
                 self._connection.execute("INSERT INTO states VALUES (?, ?)", (cursor.lastrowid, state))
                 costs.append(cost)
+        self._doomed.clear()
+        self._limit()
         return costs
 
     def delete(self, identities: Iterable[bytes]) -> None:
         """Remove blocks; unknown ones are ignored."""
-        with self._connection:
-            for identity in identities:
-                self._delete(identity)
-        self._limit()
+        self._doomed.update(dict.fromkeys(identities))
+        self.write(())
 
     def set_budget(self, budget: int) -> None:
         """Never let the file grow beyond ``budget`` bytes, and give back what it takes beyond that."""
@@ -152,6 +156,7 @@ class DiskFile:
             self._connection.close()
         for path in (self._path, self._path.with_name(self._path.name + "-journal")):
             path.unlink(missing_ok=True)
+        self._doomed.clear()
         self._open()
 
     def close(self) -> None:
@@ -162,6 +167,14 @@ class DiskFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Made in one thread and used in another, by one at a time.
         self._connection = sqlite3.connect(self._path, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            # Whoever tries again must not find it locked by this one.
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
         for setting in (
             f"page_size = {_PAGE}",
             "auto_vacuum = INCREMENTAL",
@@ -206,5 +219,6 @@ def usable_budget(budget: int) -> int:
     return max(0, budget - _SPARE_PAGES * _PAGE)
 
 
-def _checksum(identity: bytes, state: bytes) -> bytes:
-    return blake2b(state, key=identity, digest_size=16).digest()
+def _checksum(identity: bytes, state: bytes) -> int:
+    # Against damage, not malice: whoever can write to this file could as well change the model.
+    return zlib.crc32(state, zlib.crc32(identity))

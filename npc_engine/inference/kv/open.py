@@ -65,7 +65,11 @@ def _open_file(tiers: Tiers) -> tuple[DiskFile, list[Stored]] | None:
         return None
     try:
         file = DiskFile(tiers.disk / _FILE, tiers.disk_budget)
-        return file, _stored(file)
+        try:
+            return file, _stored(file)
+        except BaseException:
+            file.close()
+            raise
     except (sqlite3.Error, OSError, MemoryError) as error:
         _log.warning(
             "attention state can't be kept in %s (%s): after a restart, conversations are read anew. "
