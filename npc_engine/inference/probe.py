@@ -27,6 +27,7 @@ from npc_engine.inference.model.spec import ModelSpec
 
 _ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
 _PROMPT, _PROMPT_SLOTS = 48, 2
+_JIT = "compiled"
 _MICROSECONDS = 1e6
 _Key = TypeVar("_Key")
 
@@ -68,7 +69,7 @@ class Choice:
     def explain(self) -> str:
         """One line for a log."""
         dtype = str(self.dtype).removeprefix("torch.")
-        decode = "compiled" if self.jit else self.decode
+        decode = _JIT if self.jit else self.decode
         return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {self.prompt} for prompts"
 
 
@@ -90,19 +91,18 @@ def probe(spec: ModelSpec, *, dtype: torch.dtype | None = None, device: torch.de
     dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
     linear_us = _time_linears(spec, dtypes)
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
-    decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1)
+    jit = _jit_trial(spec, chosen_dtype)
+    decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
     prompt_us = _time_attention(spec, chosen_dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
-    decode = min(decode_us, key=lambda name: decode_us[name])
-    jit_us = _time_jit(spec, chosen_dtype)
     return Choice(
         device,
         chosen_dtype,
         linear,
-        decode,
+        min(ATTENTION_KERNELS, key=lambda name: decode_us[name]),
         min(prompt_us, key=lambda name: prompt_us[name]),
-        jit_us is not None and jit_us < decode_us[decode],
+        min(decode_us, key=lambda name: decode_us[name]) == _JIT,
         {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()},
-        decode_us | ({} if jit_us is None else {"compiled": jit_us}),
+        decode_us,
         prompt_us,
     )
 
@@ -139,24 +139,29 @@ def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[
     return {key: us / _MATRICES for key, us in _race(runs).items()}
 
 
-def _time_attention(spec: ModelSpec, dtype: torch.dtype, *, slots: int, width: int) -> dict[str, float]:
+def _time_attention(
+    spec: ModelSpec,
+    dtype: torch.dtype,
+    *,
+    slots: int,
+    width: int,
+    besides: Mapping[str, Callable[[], object]] | None = None,
+) -> dict[str, float]:
     store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
-    return _race(
-        {name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
-    )
+    runs = {name: partial(kernel, query, *store, None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
+    return _race({**runs, **(besides or {})})
 
 
-def _time_jit(spec: ModelSpec, dtype: torch.dtype) -> float | None:
-    """Microseconds of the compiled decode attention at the sizes of ``_time_attention``; None where there is none."""
+def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
+    """The compiled decode attention at the sizes of ``_time_attention``; None where there is none."""
     if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
         return None
     try:
         from npc_engine.inference.model.jit.trial import make_trial
     except ImportError:
         return None
-    trial = make_trial(spec, slots=_SLOTS, keys=_KEYS)
-    return None if trial is None else _race({"compiled": trial})["compiled"]
+    return make_trial(spec, slots=_SLOTS, keys=_KEYS)
 
 
 def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:
