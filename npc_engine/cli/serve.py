@@ -19,6 +19,7 @@ from npc_engine.cli.options import (
     RamBudget,
     Threads,
     Token,
+    Weights,
     given,
 )
 
@@ -36,6 +37,7 @@ def serve(
     config: Config = None,
     threads: Threads = None,
     dtype: Dtype = None,
+    weights: Weights = None,
     max_batch: MaxBatch = None,
     max_context: MaxContext = None,
     ram_budget: RamBudget = None,
@@ -56,6 +58,7 @@ def serve(
         token=token,
         threads=threads,
         dtype=dtype,
+        weights=weights,
         max_batch=max_batch,
         max_context=max_context,
         ram_budget=ram_budget,

@@ -44,6 +44,7 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
 
         options = EngineOptions(
             dtype=settings.dtype,
+            weights=settings.weights,
             threads=settings.threads,
             max_batch=settings.max_batch,
             max_context=settings.max_context,

@@ -47,18 +47,19 @@ class LlamaRunner:
     ) -> None:
         self.spec, self.dtype, self.device = spec, dtype, device
         self._weights, self._attention = weights, attention
-        self._eps = float(spec.config.get("rms_norm_eps", 1e-6))
+        self._eps = spec.norm_eps
         self._cos, self._sin = _rope_tables(spec, max_positions, dtype, device)
 
     @torch.inference_mode()
     def forward(self, batch: Batch, slots: Slots) -> torch.Tensor:
         """See Runner."""
-        weights, spec = self._weights, self.spec
-        x = weights.embedding[batch.token_ids]  # [rows, hidden]
+        spec = self.spec
+        route = self._weights.route(len(batch.token_ids))
+        stream = route.embed(batch.token_ids)  # [rows, hidden]
         cos, sin = self._cos[batch.positions], self._sin[batch.positions]  # [rows, 1, head_dim]
         for index in range(spec.layers):
-            layer = weights.layer(index)
-            qkv = layer.qkv(self._norm(x, layer.input_norm))
+            layer = route.layer(index)
+            qkv = layer.qkv(stream)
             query, key, value = self._heads(qkv, layer.query_norm, layer.key_norm, cos, sin)
             slots.keys[index][batch.slots, :, batch.positions] = key
             slots.values[index][batch.slots, :, batch.positions] = value
@@ -70,11 +71,10 @@ class LlamaRunner:
                 batch.groups,
                 spec.head_dim**-0.5,
             )
-            x = x + layer.out(mixed)
-            gate, up = layer.gate_up(self._norm(x, layer.post_norm)).chunk(2, dim=-1)
-            x = x + layer.down(functional.silu(gate).mul_(up))
-        sampled = self._norm(x[batch.sample_rows], weights.final_norm)
-        return weights.head(sampled).float()
+            stream = layer.out.add_to(stream, mixed)
+            gate, up = layer.gate_up(stream).chunk(2, dim=-1)
+            stream = layer.down.add_to(stream, functional.silu(gate).mul_(up))
+        return route.logits(stream[batch.sample_rows]).float()
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(x, weight.shape, weight, self._eps)
