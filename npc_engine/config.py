@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(32, ge=1, le=1024, description="how many NPCs may speak at once, from 1 to 1024")
     threads: int | None = Field(None, ge=1, le=1024, description="how many processor threads to use, at least 1")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto, float32 or bfloat16")
+    weights: Literal["auto", "exact", "int8"] = Field("auto", description="auto, exact or int8")
     max_context: int = Field(4096, ge=256, description="tokens that an NPC's prompt may take, at least 256")
     ram_budget: ByteSize = Field(
         default_factory=lambda: ByteSize(default_ram_budget()),

@@ -18,6 +18,10 @@ Token = Annotated[str | None, typer.Option(help="What clients must know to be le
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings.", envvar="NPC_ENGINE_CONFIG")]
 Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="all")]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.", show_default="auto")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="exact, int8 (faster, nearly the same), or auto: the faster one.", show_default="auto"),
+]
 MaxBatch = Annotated[int | None, typer.Option(help="NPCs that may speak at once.", show_default="32")]
 MaxContext = Annotated[int | None, typer.Option(help="Tokens that a prompt may take.", show_default="4096")]
 DeviceBudget = Annotated[

@@ -22,6 +22,7 @@ from npc_engine.cli.options import (
     RamBudget,
     Threads,
     Token,
+    Weights,
     given,
 )
 
@@ -40,6 +41,7 @@ def serve(
     config: Config = None,
     threads: Threads = None,
     dtype: Dtype = None,
+    weights: Weights = None,
     max_batch: MaxBatch = None,
     max_context: MaxContext = None,
     device_budget: DeviceBudget = None,
@@ -63,6 +65,7 @@ def serve(
         token=token,
         threads=threads,
         dtype=dtype,
+        weights=weights,
         max_batch=max_batch,
         max_context=max_context,
         device_budget=device_budget,

@@ -63,6 +63,7 @@ def _load(settings: Settings, folder: Path) -> "LoadedEngine":
     device_budget = settings.device_budget or default_device_budget(best_device(), least=widest)
     options = EngineOptions(
         dtype=settings.dtype,
+        weights=settings.weights,
         threads=settings.threads,
         max_batch=settings.max_batch,
         max_context=settings.max_context,

@@ -13,18 +13,16 @@ from typing import TypeVar
 
 import torch
 
-from npc_engine.inference.model.kernels import (
-    ATTENTION_KERNELS,
-    LINEAR_KERNELS,
-    Attention,
-    Linear,
-    MakeLinear,
-    PackedLinear,
-)
+from npc_engine.errors import OperatorError
+from npc_engine.inference.model.eight_bit import EightBitLinear
+from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention
+from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinear, PackedLinear
 from npc_engine.inference.model.llama import is_llama_shaped
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
+from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.spec import ModelSpec
 
+INT8 = "int8"
 _ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
 _PROMPT, _PROMPT_SLOTS = 48, 2
 _JIT = "compiled"
@@ -51,7 +49,22 @@ class Choice:
     prompt_us: dict[str, float]
 
     @property
+    def int8(self) -> bool:
+        """Whether weights and activations are quantised."""
+        return self.linear == INT8
+
+    @property
+    def rows(self) -> Rows:
+        """What is done to rows around a matrix product."""
+        if self.jit:
+            from npc_engine.inference.model.jit.operations import JitRows
+
+            return JitRows()
+        return PlainRows()
+
+    @property
     def make_linear(self) -> MakeLinear:
+        assert not self.int8
         return LINEAR_KERNELS[self.linear]
 
     @property
@@ -79,18 +92,38 @@ def best_device() -> torch.device:
 
 
 @torch.inference_mode()
-def probe(spec: ModelSpec, *, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Choice:
+def probe(
+    spec: ModelSpec,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    weights: str = "auto",
+) -> Choice:
     """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``.
 
-    Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    ``weights`` is ``exact`` (as stored), ``int8`` (quantised) or ``auto``: whichever is faster, but exact where float32
+    was asked for. Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    Raises OperatorError when int8 is asked for and can't be had.
     """
     device = device or best_device()
+    can_int8 = device.type == "cpu" and is_llama_shaped(spec) and EightBitLinear.available()
+    if weights == "int8" and not can_int8:
+        raise OperatorError(
+            "This model can't be run with int8 weights here: that takes a CPU with eight-bit products and a model of"
+            " the Llama family.",
+            remedy="Use --weights auto.",
+        )
     if device.type == "cuda":
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
     dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
     linear_us = _time_linears(spec, dtypes)
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
+    named = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
+    if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
+        named[INT8] = _time_int8(spec)
+        if weights == "int8" or named[INT8] < linear_us[chosen_dtype, linear]:
+            linear = INT8
     jit = _jit_trial(spec, chosen_dtype)
     decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
     prompt_us = _time_attention(spec, chosen_dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
@@ -101,7 +134,7 @@ def probe(spec: ModelSpec, *, dtype: torch.dtype | None = None, device: torch.de
         min(ATTENTION_KERNELS, key=lambda name: decode_us[name]),
         min(prompt_us, key=lambda name: prompt_us[name]),
         min(decode_us, key=lambda name: decode_us[name]) == _JIT,
-        {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()},
+        named,
         decode_us,
         prompt_us,
     )
@@ -139,6 +172,12 @@ def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[
     return {key: us / _MATRICES for key, us in _race(runs).items()}
 
 
+def _time_int8(spec: ModelSpec) -> float:
+    matrix = torch.randn(4 * spec.hidden, spec.hidden)
+    run = partial(_apply_all, [EightBitLinear(matrix) for _ in range(_MATRICES)], torch.randn(_ROWS, spec.hidden))
+    return _race({INT8: run})[INT8] / _MATRICES
+
+
 def _time_attention(
     spec: ModelSpec,
     dtype: torch.dtype,
@@ -149,8 +188,10 @@ def _time_attention(
 ) -> dict[str, float]:
     store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
-    runs = {name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
-    return _race({**runs, **(besides or {})})
+    runs: dict[str, Callable[[], object]] = dict(besides or {})
+    for name, kernel in ATTENTION_KERNELS.items():
+        runs[name] = partial(kernel, query, store[0], store[1], None, 1.0, 0)
+    return _race(runs)
 
 
 def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:

@@ -57,3 +57,20 @@ def add_scaled(stream, product, scale, bias):
         else:
             for d in range(size):
                 stream[row, d] += product[row, d] * scale[row]
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def norm(x, weight, eps, out):
+    """``out`` = ``x`` over its root mean square, times ``weight``: Zhang and Sennrich, arXiv 1910.07467.
+
+    ``x``, ``out`` uint16 [rows, size]; ``weight`` float32 [size].
+    """
+    rows, size = x.shape
+    for row in prange(rows):
+        squares = np.float32(0.0)
+        for d in range(size):
+            value = number(x[row, d])
+            squares += value * value
+        scale = np.float32(1.0) / np.sqrt(squares / np.float32(size) + eps)
+        for d in range(size):
+            out[row, d] = narrowed(number(x[row, d]) * scale * weight[d])
