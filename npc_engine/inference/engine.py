@@ -167,10 +167,12 @@ class Engine:
     def _run(self, work: list[Work]) -> None:
         spans, token_ids = [], []
         slot_of = {id(s): slot for slot, s in enumerate(self._scheduler.running)}
+        alike = self._scheduler.alike()
         for sequence, length in work:
             start, end = sequence.computed, sequence.computed + length
             samples = end == len(sequence.tokens) and sequence.request.sampling.max_tokens > 0
-            spans.append(Span(slot_of[id(sequence)], start, length, samples))
+            slot = slot_of[id(sequence)]
+            spans.append(Span(slot, start, length, samples, alike[slot]))
             token_ids.extend(sequence.tokens[start:end])
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
@@ -266,7 +268,7 @@ class Engine:
             del self._sequences[sequence.request.id]
             if sequence.finish is None:
                 self._outbox.append(sequence.end(FinishReason.ERROR, error=error))
-        self._scheduler.running.clear()
+        self._scheduler.clear()
         self._slots.clear()
 
     def _end(self, sequence: Sequence, finish: FinishReason) -> None:

@@ -12,6 +12,7 @@ from npc_engine.inference.kv.ram import block_shape
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.fingerprint import fingerprint
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
+from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights
@@ -91,18 +92,12 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
 def _runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
     if is_llama_shaped(spec):
         weights = ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear)
-        return LlamaRunner(
-            spec,
-            weights,
-            dtype=choice.dtype,
-            device=choice.device,
-            attention=choice.attention_kernel,
-            max_positions=max_context,
-        )
+        rope = Rope.of(spec, max_context, choice.device)
+        return LlamaRunner(spec, weights, choice.operations(spec, rope), dtype=choice.dtype, device=choice.device)
     # transformers takes seconds to import, and the fused path does not need it.
     from npc_engine.inference.model.library import LibraryRunner
 
-    return LibraryRunner(spec, dtype=choice.dtype, device=choice.device, attention=choice.attention_kernel)
+    return LibraryRunner(spec, dtype=choice.dtype, device=choice.device, attention=choice.attention)
 
 
 def _dtype(name: str | None) -> torch.dtype | None:

@@ -34,6 +34,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self._alike: list[int] | None = None
 
     def add(self, sequence: Sequence) -> None:
         """Queue a new or parked sequence behind everything that ranks before it."""
@@ -46,10 +47,23 @@ class Scheduler:
             self.waiting.remove(sequence)
             return None
         slot = self.running.index(sequence)
+        self._alike = None
         last = self.running.pop()
         if last is not sequence:
             self.running[slot] = last
         return slot
+
+    def alike(self) -> list[int]:
+        """By slot, how many leading tokens its sequence has in common with the one in the slot before."""
+        if self._alike is None:
+            pairs = zip(self.running, self.running[1:], strict=False)
+            self._alike = [0, *(common_length(tuple(a.tokens), tuple(b.tokens)) for a, b in pairs)]
+        return self._alike
+
+    def clear(self) -> None:
+        """Nobody runs any more."""
+        self._alike = None
+        self.running.clear()
 
     def candidates(self) -> Iterator[Sequence]:
         """Who may get a slot, in order: all in the queue whom no running prefill is about to spare some work."""
@@ -60,6 +74,7 @@ class Scheduler:
     def admit(self, sequence: Sequence, slot: int) -> None:
         """Let a waiting sequence run in ``slot``, the first free one."""
         assert slot == len(self.running)
+        self._alike = None
         self.waiting.remove(sequence)
         self.running.append(sequence)
 

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from npc_engine.inference.engine import Engine
 from npc_engine.inference.load import EngineOptions, LoadedEngine, load_engine
+from npc_engine.inference.model.kernels import ATTENTION_KERNELS, cascade
 from npc_engine.inference.request import FinishReason, Output, Priority, Request, Sampling
 from tests.tiny import configs, make_tiny
 
@@ -83,13 +84,30 @@ def test_a_second_turn_reads_only_what_is_new(loaded: LoadedEngine) -> None:
     assert usage.prompt_tokens - usage.cached_tokens == 4
 
 
-def test_attention_kernels_agree(tiny: Path) -> None:
-    from npc_engine.inference.model.kernels import ATTENTION_KERNELS
-
-    query, keys, values = torch.randn(3, 2, 6, 16), torch.randn(3, 2, 64, 16), torch.randn(3, 2, 64, 16)
-    mask = torch.zeros(3, 1, 6, 40).masked_fill_(torch.rand(3, 1, 6, 40) < 0.3, float("-inf"))
-    results = [kernel(query, keys[:, :, :40], values[:, :, :40], mask, 0.25) for kernel in ATTENTION_KERNELS.values()]
+@pytest.mark.parametrize("width", [3, 12])
+@pytest.mark.parametrize("shared", [0, 16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_kernels_agree(width: int, shared: int, masked: bool) -> None:
+    query, store = torch.randn(3, 2, width, 16), torch.randn(2, 3, 2, 64, 16)
+    store[:, 1:, :, :shared] = store[:, :1, :, :shared]
+    keys, values = store[:, :, :, :40]
+    hidden = torch.rand(3, 1, width, 40 - shared) < 0.3
+    mask = torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf")) if masked else None
+    results = [kernel(query, keys, values, mask, 0.25, shared) for kernel in ATTENTION_KERNELS.values()]
     torch.testing.assert_close(results[0], results[1])
+
+
+def test_a_shared_beginning_is_read_once_for_all_and_changes_no_answer(
+    family: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ATTENTION_KERNELS, "sdpa", cascade)
+    world = tuple(5 + (11 * i) % 300 for i in range(130))
+    prompts = [world + prompt for prompt in PROMPTS]
+    expected = [reference(family, prompt) for prompt in prompts]
+    engine = load_engine(family, FP32).engine
+    for _ in range(2):  # computed, then from blocks
+        together = generate(engine, *(greedy(str(i), prompt) for i, prompt in enumerate(prompts)))
+        assert [together[str(i)] for i in range(len(prompts))] == expected
 
 
 def test_a_seed_gives_the_same_text_alone_and_in_a_batch(loaded: LoadedEngine) -> None:

@@ -6,6 +6,7 @@ shapes are alike form a *group*, whose attention is one kernel call over a view 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -13,76 +14,91 @@ import torch
 # read for a slot, a query-key pair. Only the ratios matter: they decide when padding is cheaper than another call.
 CALL_COST, KEY_COST, PAIR_COST = 25.0, 0.032, 0.006
 
+WORTH_SHARING = 64
+"""Keys that neighbours must have in common for attention to read them once for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Rows ``start .. start + length`` of the request in ``slot``; ``sample`` if its last row's logits are wanted."""
+    """Rows ``start .. start + length`` of the request in ``slot``; ``sample`` if its last row's logits are wanted.
+
+    ``alike``: how many leading tokens it has in common with the request in the slot before.
+    """
 
     slot: int
     start: int
     length: int
     sample: bool
+    alike: int = 0
 
     @property
     def end(self) -> int:
         return self.start + self.length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """Attention of slots ``first .. first + size`` in one call.
 
     ``width`` query positions per slot over ``keys`` cached positions. ``rows`` int64 [size * width] are the batch rows
     that fill the queries (short spans repeat their last row), or None when they are ``row .. row + size * width``.
     ``scatter`` int64 are the positions in the padded output that go back to the rows, in row order, or None.
-    ``mask`` is additive, [size, 1, width * fold, keys], or None when every query sees every key; ``fold`` query heads
-    share a KV head, and are query positions to the kernel.
+    The first ``shared`` keys are the same in every slot, and every query sees them. ``visible`` int64 [size, width]:
+    how many of the keys each query sees; with ``window``, only the last so many of them.
+    ``fold`` query heads share a KV head, and are query positions to the kernel.
     """
 
     first: int
     size: int
     width: int
     keys: int
+    shared: int
     row: int
     count: int
     rows: torch.Tensor | None
     scatter: torch.Tensor | None
-    mask: torch.Tensor | None
+    visible: torch.Tensor
+    even: bool
+    fold: int
+    dtype: torch.dtype
+    window: int | None = None
+
+    @cached_property
+    def mask(self) -> torch.Tensor | None:
+        """Additive, [size, 1, width * fold, keys - shared], or None when every query sees every key.
+
+        For kernels that don't go by ``visible``; made when one first asks.
+        """
+        if self.window is None and self.width == 1 and self.even:
+            return None
+        places = torch.arange(self.shared, self.keys, device=self.visible.device)
+        ends = self.visible[:, :, None]
+        hidden = places >= ends
+        if self.window is not None:
+            hidden |= places < ends - self.window
+        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=hidden.device).masked_fill_(hidden, float("-inf"))
+        if self.width > 1:
+            mask = mask.repeat_interleave(self.fold, dim=1)
+        return mask.unsqueeze(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span.
-
-    ``mask_dtype`` is the masks', the model's.
-    """
+    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span."""
 
     token_ids: torch.Tensor
     positions: torch.Tensor
     slots: torch.Tensor
     sample_rows: torch.Tensor
     groups: tuple[Group, ...]
-    mask_dtype: torch.dtype
 
-    def within(self, window: int, *, heads_per_kv: int) -> "Batch":
+    def within(self, window: int) -> "Batch":
         """The same batch for a layer in which a query sees only the last ``window`` positions, its own included.
 
         All KV is stored all the same: that keeps sharing simple, and the mask does the rest.
         """
-        return replace(self, groups=tuple(self._windowed(group, window, heads_per_kv) for group in self.groups))
-
-    def _windowed(self, group: Group, window: int, fold: int) -> Group:
-        if group.keys <= window:
-            return group
-        rows = slice(group.row, group.row + group.count) if group.rows is None else group.rows
-        oldest = self.positions[rows].view(group.size, group.width, 1) - window
-        hidden = torch.arange(group.keys, device=oldest.device) <= oldest
-        mask = torch.zeros(hidden.shape, dtype=self.mask_dtype, device=oldest.device)
-        mask = mask.masked_fill_(hidden, float("-inf"))
-        if group.width > 1:
-            mask = mask.repeat_interleave(fold, dim=1)
-        mask = mask.unsqueeze(1)
-        return replace(group, mask=mask if group.mask is None else group.mask + mask)
+        narrow = (g if g.keys <= window else replace(g, window=window, shared=0) for g in self.groups)
+        return replace(self, groups=tuple(narrow))
 
 
 def make_batch(
@@ -101,56 +117,82 @@ def make_batch(
         if span.sample:
             sample_rows.append(row - 1)
     groups, at = [], 0
-    for members in partition(spans):
-        rows = first_rows[at : at + len(members)]
-        groups.append(_group(members, rows, fold, dtype, device))
-        at += len(members)
+    for run in partition(spans):
+        rows = first_rows[at : at + len(run.spans)]
+        groups.append(_group(run, rows, fold, dtype, device))
+        at += len(run.spans)
 
     def tensor(values: Sequence[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=device)
 
-    return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups), dtype)
+    return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups))
 
 
-def partition(spans: Sequence[Span]) -> list[list[Span]]:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Neighbouring spans, summed up: what one attention call over all of them costs depends on no more."""
+
+    spans: tuple[Span, ...]
+    width: int
+    keys: int
+    shared: int
+
+    @staticmethod
+    def of(span: Span) -> "_Run":
+        return _Run((span,), span.length, span.end, span.start)
+
+    def joined(self, span: Span) -> "_Run":
+        shared = min(self.shared, span.start, span.alike)
+        return _Run((*self.spans, span), max(self.width, span.length), max(self.keys, span.end), shared)
+
+    @property
+    def common(self) -> int:
+        """Keys that all have in common and had before this step, if they are worth a product of their own."""
+        return self.shared if len(self.spans) > 1 and self.shared >= WORTH_SHARING else 0
+
+    @property
+    def cost(self) -> float:
+        own, size = self.keys - self.common, len(self.spans)
+        pairs = size * self.keys * self.width
+        return CALL_COST * (2 if self.common else 1) + (size * own + self.common) * KEY_COST + pairs * PAIR_COST
+
+
+def partition(spans: Sequence[Span]) -> list[_Run]:
     """Split spans, ordered by slot, into runs for which padding costs less than a call of its own."""
-    runs: list[list[Span]] = []
+    runs: list[_Run] = []
     for span in spans:
-        run = runs[-1] if runs else []
-        if run and span.slot == run[-1].slot + 1 and _cost([*run, span]) <= _cost(run) + _cost([span]):
-            run.append(span)
-        else:
-            runs.append([span])
+        alone = _Run.of(span)
+        if runs and span.slot == runs[-1].spans[-1].slot + 1:
+            joined = runs[-1].joined(span)
+            if joined.cost <= runs[-1].cost + alone.cost:
+                runs[-1] = joined
+                continue
+        runs.append(alone)
     return runs
 
 
-def _cost(run: Sequence[Span]) -> float:
-    keys, width = max(s.end for s in run), max(s.length for s in run)
-    return CALL_COST + len(run) * keys * (KEY_COST + PAIR_COST * width)
-
-
-def _group(run: Sequence[Span], rows: Sequence[int], fold: int, dtype: torch.dtype, device: torch.device) -> Group:
-    width, keys = max(s.length for s in run), max(s.end for s in run)
-    count = sum(s.length for s in run)
+def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device: torch.device) -> Group:
+    spans, width = run.spans, run.width
+    count = sum(s.length for s in spans)
     gather = scatter = None
-    if any(s.length != width for s in run):
+    if any(s.length != width for s in spans):
         steps = torch.arange(width)
-        lengths = torch.tensor([s.length for s in run])
+        lengths = torch.tensor([s.length for s in spans])
         gather = torch.tensor(rows)[:, None] + torch.minimum(steps[None], lengths[:, None] - 1)
         scatter = torch.nonzero((steps[None] < lengths[:, None]).flatten()).flatten().to(device)
         gather = gather.flatten().to(device)
-    mask = _mask(run, width, keys, fold, dtype, device)
-    return Group(run[0].slot, len(run), width, keys, rows[0], count, gather, scatter, mask)
-
-
-def _mask(
-    run: Sequence[Span], width: int, keys: int, fold: int, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor | None:
-    if width == 1 and all(s.end == keys for s in run):
-        return None
-    last = torch.tensor([[min(s.start + i, s.end - 1) for i in range(width)] for s in run], device=device)
-    hidden = torch.arange(keys, device=device) > last[:, :, None]
-    mask = torch.zeros(len(run), width, keys, dtype=dtype, device=device).masked_fill_(hidden, float("-inf"))
-    if width > 1:
-        mask = mask.repeat_interleave(fold, dim=1)
-    return mask.unsqueeze(1)
+    return Group(
+        first=spans[0].slot,
+        size=len(spans),
+        width=width,
+        keys=run.keys,
+        shared=run.common,
+        row=rows[0],
+        count=count,
+        rows=gather,
+        scatter=scatter,
+        visible=torch.tensor([[min(s.start + i, s.end - 1) + 1 for i in range(width)] for s in spans], device=device),
+        even=all(s.end == run.keys for s in spans),
+        fold=fold,
+        dtype=dtype,
+    )

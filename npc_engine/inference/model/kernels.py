@@ -5,7 +5,7 @@ read once. On CPU this is 5 to 20 times faster than letting the library repeat K
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch.nn import functional
@@ -59,43 +59,93 @@ class PackedLinear:
 
 MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]
 
-# (query [slots, kv_heads, width * group, head_dim], keys and values [slots, kv_heads, keys, head_dim] (views),
-#  mask [slots, 1, width * group, keys] or broadcastable or None, scale) -> like query
-AttentionKernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, float], torch.Tensor]
+
+class AttentionKernel(Protocol):
+    """Attention of some slots over their keys, of which the first ``shared`` are the same in all of them.
+
+    ``query`` [slots, kv_heads, width, head_dim], where ``width`` are query positions times folded heads; ``keys`` and
+    ``values`` [slots, kv_heads, keys, head_dim], views; ``mask`` additive [slots, 1, width, keys - shared] or None.
+    Returns a tensor like ``query``.
+    """
+
+    def __call__(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        mask: torch.Tensor | None,
+        scale: float,
+        shared: int,
+    ) -> torch.Tensor: ...
 
 
 def sdpa(
-    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None, scale: float
+    query: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    mask: torch.Tensor | None,
+    scale: float,
+    shared: int,
 ) -> torch.Tensor:
-    """The library's flash attention."""
+    """The library's flash attention. Shared keys are not treated apart: every slot has them."""
+    if mask is not None and shared:
+        mask = functional.pad(mask, (shared, 0))
     return functional.scaled_dot_product_attention(query, keys, values, mask, scale=scale)
 
 
-def matmul(
-    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None, scale: float
+def cascade(
+    query: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    mask: torch.Tensor | None,
+    scale: float,
+    shared: int,
 ) -> torch.Tensor:
-    """Two batched products and a softmax, with K as the left operand: a transposed right operand would be copied."""
+    """Products and a softmax, written out, with one product for the shared keys of all slots.
+
+    The idea is that of cascade attention (Ye et al., flashinfer.ai, 2024) and Hydragen (Juravsky et al., arXiv
+    2402.05099); as all scores are at hand, one softmax over them takes the place of merging by log-sum-exp.
+    """
     slots, kv_heads, width, head_dim = query.shape
-    flat_keys, flat_values = _heads_first(keys), _heads_first(values)
-    flat_query = query.reshape(slots * kv_heads, width, head_dim)
-    scores = torch.bmm(flat_keys, flat_query.transpose(1, 2)).mul_(scale)
+    query = torch.mul(query, scale).contiguous()
+    own_keys, own_values = keys[:, :, shared:].flatten(0, 1), values[:, :, shared:].flatten(0, 1)
+    scores = _scores(query.view(slots * kv_heads, width, head_dim), own_keys).view(slots, kv_heads, width, -1)
     if mask is not None:
-        scores = scores.view(slots, kv_heads, -1, width).add_(mask.transpose(2, 3)).flatten(0, 1)
-    weights = torch.softmax(scores, dim=1)
-    return torch.bmm(weights.transpose(1, 2), flat_values).view(slots, kv_heads, width, head_dim)
+        scores = scores.add_(mask)
+    if not shared:
+        weights = torch.softmax(scores, -1)
+        return torch.bmm(weights.flatten(0, 1), own_values).view_as(query)
+    everyone = query.transpose(0, 1).reshape(kv_heads, slots * width, head_dim)
+    common = torch.bmm(everyone, keys[0, :, :shared].transpose(1, 2)).view(kv_heads, slots, width, shared)
+    weights = torch.softmax(torch.cat((common.transpose(0, 1), scores), -1), -1)
+    own = torch.bmm(weights[..., shared:].flatten(0, 1), own_values).view_as(query)
+    theirs = weights[..., :shared].transpose(0, 1).reshape(kv_heads, slots * width, shared)
+    common = torch.bmm(theirs, values[0, :, :shared]).view(kv_heads, slots, width, head_dim)
+    return own.add_(common.transpose(0, 1))
 
 
-def _heads_first(store: torch.Tensor) -> torch.Tensor:
-    """[slots, kv_heads, keys, head_dim] as [slots * kv_heads, keys, head_dim]; a view, for slots are neighbours."""
-    return store.flatten(0, 1)
+def _scores(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """[n, width, head_dim] and [n, keys, head_dim] -> [n, width, keys]."""
+    if query.shape[1] > _FEW_QUERIES:
+        return torch.bmm(query, keys.transpose(1, 2))
+    # K as the left operand: for few queries, a transposed right operand would be copied first.
+    return torch.bmm(keys, query.transpose(1, 2)).transpose(1, 2).contiguous()
 
 
-ATTENTION_KERNELS: dict[str, AttentionKernel] = {"sdpa": sdpa, "matmul": matmul}
+_FEW_QUERIES = 8
+ATTENTION_KERNELS: dict[str, AttentionKernel] = {"sdpa": sdpa, "cascade": cascade}
 LINEAR_KERNELS: dict[str, MakeLinear] = {"plain": PlainLinear, "packed": PackedLinear}
 
 
+class Attention(NamedTuple):
+    """The kernels for one query a slot, and for many."""
+
+    decode: AttentionKernel
+    prompt: AttentionKernel
+
+
 def attend(
-    kernel: AttentionKernel,
+    kernels: Attention,
     query: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
@@ -107,21 +157,40 @@ def attend(
     ``query`` [rows, heads, head_dim]; ``keys``, ``values`` [slots, kv_heads, capacity, head_dim].
     Returns [rows, heads * head_dim].
     """
-    _, heads, head_dim = query.shape
-    kv_heads = keys.shape[1]
-    parts = []
-    for group in groups:
-        part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
-        folded = part.view(group.size, group.width, kv_heads, -1, head_dim).transpose(1, 2)
-        slots = slice(group.first, group.first + group.size)
-        out = kernel(
-            folded.reshape(group.size, kv_heads, -1, head_dim),
-            keys[slots, :, : group.keys],
-            values[slots, :, : group.keys],
-            group.mask,
-            scale,
-        )
-        out = out.view(group.size, kv_heads, group.width, -1, head_dim).transpose(1, 2)
-        out = out.reshape(group.size * group.width, heads * head_dim)
-        parts.append(out if group.scatter is None else out[group.scatter])
+    return join([attend_group(kernels, query, keys, values, group, scale) for group in groups])
+
+
+def attend_group(
+    kernels: Attention, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group, scale: float
+) -> torch.Tensor:
+    """What ``attend`` does for one of the groups; the rows of that group."""
+    slots = slice(group.first, group.first + group.size)
+    out = (kernels.decode if group.width == 1 else kernels.prompt)(
+        fold(query, group, keys.shape[1]),
+        keys[slots, :, : group.keys],
+        values[slots, :, : group.keys],
+        group.mask,
+        scale,
+        group.shared,
+    )
+    return unfold(out, group)
+
+
+def fold(query: torch.Tensor, group: Group, kv_heads: int) -> torch.Tensor:
+    """The group's rows of [rows, heads, head_dim] as [size, kv_heads, width * fold, head_dim]."""
+    part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
+    folded = part.view(group.size, group.width, kv_heads, group.fold, -1).transpose(1, 2)
+    return folded.reshape(group.size, kv_heads, group.width * group.fold, -1)
+
+
+def unfold(out: torch.Tensor, group: Group) -> torch.Tensor:
+    """The opposite of ``fold``, as [rows of the group, heads * head_dim]."""
+    size, kv_heads, _, head_dim = out.shape
+    out = out.view(size, kv_heads, group.width, group.fold, head_dim).transpose(1, 2)
+    out = out.reshape(size * group.width, kv_heads * group.fold * head_dim)
+    return out if group.scatter is None else out[group.scatter]
+
+
+def join(parts: list[torch.Tensor]) -> torch.Tensor:
+    """The rows of all groups, in the batch's order."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)
