@@ -149,7 +149,7 @@ def _time_attention(
 ) -> dict[str, float]:
     store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
-    runs = {name: partial(kernel, query, *store, None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
+    runs = {name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
     return _race({**runs, **(besides or {})})
 
 
