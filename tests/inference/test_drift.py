@@ -72,10 +72,6 @@ def loaded(default_model: Path) -> LoadedEngine:
     return load_engine(default_model, EngineOptions(device="cpu", max_context=512))
 
 
-def test_raw_state_costs_nothing(loaded: LoadedEngine) -> None:
-    assert measure(loaded, CODECS["raw"](), 1) == Drift(0.0, 1.0)
-
-
 def test_four_bits_hardly_change_what_the_real_model_would_say(loaded: LoadedEngine) -> None:
     drift = measure(loaded, CODECS["int4"](), 2)
     assert drift.divergence < 0.1
