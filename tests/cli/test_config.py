@@ -10,7 +10,7 @@ from npc_engine.errors import OperatorError
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("PORT", "HOST", "CACHE", "TOKEN", "MODEL", "RAM_BUDGET", "DATA", "PERSONAS"):
+    for name in ("PORT", "HTTP_PORT", "HOST", "CACHE", "TOKEN", "MODEL", "RAM_BUDGET", "DATA", "PERSONAS"):
         monkeypatch.delenv(f"NPC_ENGINE_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -30,7 +30,8 @@ def refusal(tmp_path: Path, text: str) -> str:
 
 def test_without_any_source_the_defaults_are_safe() -> None:
     settings = load_settings()
-    assert (settings.host, settings.port, settings.token) == ("127.0.0.1", 8765, None)
+    assert (settings.host, settings.port, settings.http_port) == ("127.0.0.1", 8765, 8766)
+    assert settings.token is None
     assert settings.model == "default"
     assert settings.ram_budget == default_ram_budget() <= 1 << 30
     assert settings.personas == example_worlds()
