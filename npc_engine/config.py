@@ -83,6 +83,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
     port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
+    http_port: Port = Field(8766, description="a whole number from 0 to 65535, 0 for no HTTP")
     data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
     personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
     model: str = Field(
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(32, ge=1, le=1024, description="how many NPCs may speak at once, from 1 to 1024")
     threads: int | None = Field(None, ge=1, le=1024, description="how many processor threads to use, at least 1")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto, float32 or bfloat16")
+    weights: Literal["auto", "exact", "int8"] = Field("auto", description="auto, exact or int8")
     max_context: int = Field(4096, ge=256, description="tokens that an NPC's prompt may take, at least 256")
     ram_budget: ByteSize = Field(
         default_factory=lambda: ByteSize(default_ram_budget()),

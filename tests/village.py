@@ -60,6 +60,7 @@ class Overheard:
         self.requests: list[Request] = []
         self.usage: dict[str, Usage] = {}
         self.prefetched: list[tuple[int, ...]] = []
+        self.outputs: list[Output] = []
 
     @property
     def max_context(self) -> int:
@@ -73,6 +74,7 @@ class Overheard:
         async with aclosing(self._generator.generate(request)) as outputs:
             async for output in outputs:
                 self.usage[request.id] = output.usage
+                self.outputs.append(output)
                 yield output
 
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:

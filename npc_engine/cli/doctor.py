@@ -120,7 +120,7 @@ def _choice(settings: "Settings") -> dict[str, str]:
         return {"not ready": str(error)}
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
-    choice = probe(spec, dtype=dtype)
+    choice = probe(spec, dtype=dtype, weights=settings.weights)
     per_token = spec.kv_bytes_per_token(choice.dtype)
     least = per_token * min(settings.max_context, spec.max_positions)
     device_budget = settings.device_budget or default_device_budget(choice.device, least)

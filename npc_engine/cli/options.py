@@ -7,6 +7,7 @@ import typer
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8765")]
+HttpPort = Annotated[int | None, typer.Option(help="Port for OpenAI's HTTP API; 0 turns it off.", show_default="8766")]
 Data = Annotated[Path | None, typer.Option(help="Folder for journals.", show_default="the user's data folder")]
 Personas = Annotated[Path | None, typer.Option(help="Folder of worlds.", show_default="the example worlds")]
 Model = Annotated[
@@ -17,6 +18,10 @@ Token = Annotated[str | None, typer.Option(help="What clients must know to be le
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings.", envvar="NPC_ENGINE_CONFIG")]
 Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="all")]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.", show_default="auto")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="exact, int8 (faster, nearly the same), or auto: the faster one.", show_default="auto"),
+]
 MaxBatch = Annotated[int | None, typer.Option(help="NPCs that may speak at once.", show_default="32")]
 MaxContext = Annotated[int | None, typer.Option(help="Tokens that a prompt may take.", show_default="4096")]
 DeviceBudget = Annotated[

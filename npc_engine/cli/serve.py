@@ -13,6 +13,7 @@ from npc_engine.cli.options import (
     DiskBudget,
     Dtype,
     Host,
+    HttpPort,
     MaxBatch,
     MaxContext,
     Model,
@@ -21,6 +22,7 @@ from npc_engine.cli.options import (
     RamBudget,
     Threads,
     Token,
+    Weights,
     given,
 )
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 def serve(
     host: Host = None,
     port: Port = None,
+    http_port: HttpPort = None,
     data: Data = None,
     personas: Personas = None,
     model: Model = None,
@@ -38,6 +41,7 @@ def serve(
     config: Config = None,
     threads: Threads = None,
     dtype: Dtype = None,
+    weights: Weights = None,
     max_batch: MaxBatch = None,
     max_context: MaxContext = None,
     device_budget: DeviceBudget = None,
@@ -54,12 +58,14 @@ def serve(
     flags = given(
         host=host,
         port=port,
+        http_port=http_port,
         data=data,
         personas=personas,
         model=model,
         token=token,
         threads=threads,
         dtype=dtype,
+        weights=weights,
         max_batch=max_batch,
         max_context=max_context,
         device_budget=device_budget,
@@ -97,8 +103,12 @@ async def _serve(prepared: "Prepared") -> None:
 
     settings, stop = prepared.settings, stop_event()
     token = settings.token.get_secret_value() if settings.token else None
-    async with serving(prepared, host=settings.host, port=settings.port, token=token) as server:
-        # Whoever started this waits for the line, through a pipe as likely as not.
-        print(f"listening on {server.url}", flush=True)
+    async with serving(
+        prepared, host=settings.host, port=settings.port, token=token, http_port=settings.http_port
+    ) as doors:
+        # Whoever started this waits for the first line, through a pipe as likely as not.
+        print(f"listening on {doors.websocket.url}", flush=True)
+        if doors.http is not None:
+            print(f"listening on {doors.http.url}", flush=True)
         await stop.wait()
         print("stopping", flush=True)

@@ -13,9 +13,10 @@ from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.fingerprint import fingerprint
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
 from npc_engine.inference.model.operations import Rope
+from npc_engine.inference.model.quantised import QuantisedWeights
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
-from npc_engine.inference.model.weights import ResidentWeights
+from npc_engine.inference.model.weights import ResidentWeights, WeightSource
 from npc_engine.inference.probe import Choice, probe
 from npc_engine.inference.tokenizer import Tokenizer
 
@@ -24,7 +25,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """``dtype`` and ``device`` None: what the probe finds best.
+    """``dtype`` and ``device`` None: what the probe finds best. ``weights`` is auto, exact or int8.
 
     Budgets are bytes of attention state. ``disk`` is the folder of its lowest tier; without one there is none.
     ``disk_codec`` is ``int4`` or ``raw``.
@@ -32,6 +33,7 @@ class EngineOptions:
 
     dtype: str | None = None
     device: str | None = None
+    weights: str = "auto"
     threads: int | None = None
     max_batch: int = 32
     max_context: int = 4096
@@ -61,7 +63,7 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     spec = read_spec(folder)
     tokenizer = Tokenizer(folder)
     device = torch.device(options.device) if options.device else None
-    choice = probe(spec, dtype=_dtype(options.dtype), device=device)
+    choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights)
     max_context = min(options.max_context, spec.max_positions)
     runner = _runner(spec, choice, max_context)
     slots = Slots(
@@ -89,11 +91,18 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
 
 
+def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
+    """The weights of a Llama-shaped model, as ``choice`` has them."""
+    if choice.int8:
+        return QuantisedWeights(spec, choice.dtype, choice.rows)
+    return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
+
+
 def _runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
     if is_llama_shaped(spec):
-        weights = ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear)
         rope = Rope.of(spec, max_context, choice.device)
-        return LlamaRunner(spec, weights, choice.operations(spec, rope), dtype=choice.dtype, device=choice.device)
+        operations = choice.operations(spec, rope)
+        return LlamaRunner(spec, load_weights(spec, choice), operations, dtype=choice.dtype, device=choice.device)
     # transformers takes seconds to import, and the fused path does not need it.
     from npc_engine.inference.model.library import LibraryRunner
 

@@ -13,20 +13,19 @@ from typing import TypeVar
 
 import torch
 
-from npc_engine.inference.model.kernels import (
-    ATTENTION_KERNELS,
-    LINEAR_KERNELS,
-    Attention,
-    Linear,
-    MakeLinear,
-    PackedLinear,
-)
+from npc_engine.errors import OperatorError
+from npc_engine.inference.model.eight_bit import EightBitLinear
+from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention
+from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinear, PackedLinear
 from npc_engine.inference.model.llama import is_llama_shaped
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
+from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.spec import ModelSpec
 
+INT8 = "int8"
 _ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
 _PROMPT, _PROMPT_SLOTS = 48, 2
+_JIT = "compiled"
 _MICROSECONDS = 1e6
 _Key = TypeVar("_Key")
 
@@ -50,7 +49,22 @@ class Choice:
     prompt_us: dict[str, float]
 
     @property
+    def int8(self) -> bool:
+        """Whether weights and activations are quantised."""
+        return self.linear == INT8
+
+    @property
+    def rows(self) -> Rows:
+        """What is done to rows around a matrix product."""
+        if self.jit:
+            from npc_engine.inference.model.jit.operations import JitRows
+
+            return JitRows()
+        return PlainRows()
+
+    @property
     def make_linear(self) -> MakeLinear:
+        assert not self.int8
         return LINEAR_KERNELS[self.linear]
 
     @property
@@ -62,13 +76,13 @@ class Choice:
         if self.jit:
             from npc_engine.inference.model.jit.operations import JitOperations
 
-            return JitOperations(spec, self.attention, rope)
+            return JitOperations(spec, rope)
         return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:
         """One line for a log."""
         dtype = str(self.dtype).removeprefix("torch.")
-        decode = "compiled" if self.jit else self.decode
+        decode = _JIT if self.jit else self.decode
         return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {self.prompt} for prompts"
 
 
@@ -78,31 +92,50 @@ def best_device() -> torch.device:
 
 
 @torch.inference_mode()
-def probe(spec: ModelSpec, *, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Choice:
+def probe(
+    spec: ModelSpec,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    weights: str = "auto",
+) -> Choice:
     """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``.
 
-    Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    ``weights`` is ``exact`` (as stored), ``int8`` (quantised) or ``auto``: whichever is faster, but exact where float32
+    was asked for. Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    Raises OperatorError when int8 is asked for and can't be had.
     """
     device = device or best_device()
+    can_int8 = device.type == "cpu" and is_llama_shaped(spec) and EightBitLinear.available()
+    if weights == "int8" and not can_int8:
+        raise OperatorError(
+            "This model can't be run with int8 weights here: that takes a CPU with eight-bit products and a model of"
+            " the Llama family.",
+            remedy="Use --weights auto.",
+        )
     if device.type == "cuda":
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
     dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
     linear_us = _time_linears(spec, dtypes)
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
-    decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1)
+    named = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
+    if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
+        named[INT8] = _time_int8(spec)
+        if weights == "int8" or named[INT8] < linear_us[chosen_dtype, linear]:
+            linear = INT8
+    jit = _jit_trial(spec, chosen_dtype)
+    decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
     prompt_us = _time_attention(spec, chosen_dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
-    decode = min(decode_us, key=lambda name: decode_us[name])
-    jit_us = _time_jit(spec, chosen_dtype)
     return Choice(
         device,
         chosen_dtype,
         linear,
-        decode,
+        min(ATTENTION_KERNELS, key=lambda name: decode_us[name]),
         min(prompt_us, key=lambda name: prompt_us[name]),
-        jit_us is not None and jit_us < decode_us[decode],
-        {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()},
-        decode_us | ({} if jit_us is None else {"compiled": jit_us}),
+        min(decode_us, key=lambda name: decode_us[name]) == _JIT,
+        named,
+        decode_us,
         prompt_us,
     )
 
@@ -139,24 +172,37 @@ def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[
     return {key: us / _MATRICES for key, us in _race(runs).items()}
 
 
-def _time_attention(spec: ModelSpec, dtype: torch.dtype, *, slots: int, width: int) -> dict[str, float]:
+def _time_int8(spec: ModelSpec) -> float:
+    matrix = torch.randn(4 * spec.hidden, spec.hidden)
+    run = partial(_apply_all, [EightBitLinear(matrix) for _ in range(_MATRICES)], torch.randn(_ROWS, spec.hidden))
+    return _race({INT8: run})[INT8] / _MATRICES
+
+
+def _time_attention(
+    spec: ModelSpec,
+    dtype: torch.dtype,
+    *,
+    slots: int,
+    width: int,
+    besides: Mapping[str, Callable[[], object]] | None = None,
+) -> dict[str, float]:
     store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
-    return _race(
-        {name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
-    )
+    runs: dict[str, Callable[[], object]] = dict(besides or {})
+    for name, kernel in ATTENTION_KERNELS.items():
+        runs[name] = partial(kernel, query, store[0], store[1], None, 1.0, 0)
+    return _race(runs)
 
 
-def _time_jit(spec: ModelSpec, dtype: torch.dtype) -> float | None:
-    """Microseconds of the compiled decode attention at the sizes of ``_time_attention``; None where there is none."""
+def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
+    """The compiled decode attention at the sizes of ``_time_attention``; None where there is none."""
     if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
         return None
     try:
         from npc_engine.inference.model.jit.trial import make_trial
     except ImportError:
         return None
-    trial = make_trial(spec, slots=_SLOTS, keys=_KEYS)
-    return None if trial is None else _race({"compiled": trial})["compiled"]
+    return make_trial(spec, slots=_SLOTS, keys=_KEYS)
 
 
 def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:

@@ -9,8 +9,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
 from bridge.connection import Patience
+from bridge.listening import is_loopback
 from bridge.protocol import Limits
-from bridge.server import FLOOD_BYTES, Server, is_loopback
+from bridge.server import FLOOD_BYTES, Server
 from npc_engine.errors import DeadlinePassed, OperatorError, Overloaded
 from tests.bridge.conftest import QUICK, Serve
 from tests.bridge.raw_client import GREETING, RawClient

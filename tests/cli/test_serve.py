@@ -25,7 +25,16 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     world.mkdir(parents=True)
     (world / "world.yaml").write_text(WORLD)
     (world / "ada.yaml").write_text(PERSONA)
-    return ["--personas", str(folder / "worlds"), "--model", str(make_tiny(folder / "tiny")), "--port", "0"]
+    return [
+        "--personas",
+        str(folder / "worlds"),
+        "--model",
+        str(make_tiny(folder / "tiny")),
+        "--port",
+        "0",
+        "--http-port",
+        "0",
+    ]
 
 
 class Served:

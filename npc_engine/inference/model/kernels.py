@@ -1,63 +1,15 @@
-"""The kernels a layer is made of, in the variants between which ``probe`` chooses by measuring.
+"""The attention kernels, between which ``probe`` chooses by measuring.
 
 Attention is *folded*: the query heads that share a KV head become query positions of that head, so that K and V are
 read once. On CPU this is 5 to 20 times faster than letting the library repeat K and V.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
 from torch.nn import functional
 
 from npc_engine.inference.model.batch import Group
-
-
-class Linear(Protocol):
-    """``x [rows, in] -> [rows, out]`` in ``x``'s dtype."""
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
-
-
-class PlainLinear:
-    """The library's linear over the weight as it is stored, [out, in]."""
-
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        self.weight, self.bias = weight, bias
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.linear(x, self.weight, self.bias)
-
-
-class PackedLinear:
-    """oneDNN's linear over a weight brought into its blocked layout once, instead of at every call.
-
-    1.3 to 1.8 times the speed of the plain one at decode sizes on a CPU with AMX. The operators are the ones that
-    ``torch.compile`` emits when it freezes a model; ``available`` says whether this build has them.
-    """
-
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
-        self.bias = bias
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return out
-
-    @staticmethod
-    def available(dtype: torch.dtype) -> bool:
-        """Whether this build and CPU have the packed operators for ``dtype``, and they compute a linear."""
-        if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            return False
-        weight = torch.eye(32, dtype=dtype)
-        x = torch.arange(64, dtype=dtype).view(2, 32)
-        try:
-            return torch.equal(PackedLinear(weight)(x), x)
-        except (RuntimeError, AttributeError, NotImplementedError):
-            return False
-
-
-MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]
 
 
 class AttentionKernel(Protocol):
@@ -134,7 +86,6 @@ def _scores(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
 
 _FEW_QUERIES = 8
 ATTENTION_KERNELS: dict[str, AttentionKernel] = {"sdpa": sdpa, "cascade": cascade}
-LINEAR_KERNELS: dict[str, MakeLinear] = {"plain": PlainLinear, "packed": PackedLinear}
 
 
 class Attention(NamedTuple):
@@ -164,21 +115,30 @@ def attend_group(
     kernels: Attention, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group, scale: float
 ) -> torch.Tensor:
     """What ``attend`` does for one of the groups; the rows of that group."""
-    _, heads, head_dim = query.shape
-    kv_heads = keys.shape[1]
-    part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
-    folded = part.view(group.size, group.width, kv_heads, -1, head_dim).transpose(1, 2)
     slots = slice(group.first, group.first + group.size)
     out = (kernels.decode if group.width == 1 else kernels.prompt)(
-        folded.reshape(group.size, kv_heads, -1, head_dim),
+        fold(query, group, keys.shape[1]),
         keys[slots, :, : group.keys],
         values[slots, :, : group.keys],
         group.mask,
         scale,
         group.shared,
     )
-    out = out.view(group.size, kv_heads, group.width, -1, head_dim).transpose(1, 2)
-    out = out.reshape(group.size * group.width, heads * head_dim)
+    return unfold(out, group)
+
+
+def fold(query: torch.Tensor, group: Group, kv_heads: int) -> torch.Tensor:
+    """The group's rows of [rows, heads, head_dim] as [size, kv_heads, width * fold, head_dim]."""
+    part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
+    folded = part.view(group.size, group.width, kv_heads, group.fold, -1).transpose(1, 2)
+    return folded.reshape(group.size, kv_heads, group.width * group.fold, -1)
+
+
+def unfold(out: torch.Tensor, group: Group) -> torch.Tensor:
+    """The opposite of ``fold``, as [rows of the group, heads * head_dim]."""
+    size, kv_heads, _, head_dim = out.shape
+    out = out.view(size, kv_heads, group.width, group.fold, head_dim).transpose(1, 2)
+    out = out.reshape(size * group.width, kv_heads * group.fold * head_dim)
     return out if group.scatter is None else out[group.scatter]
 
 

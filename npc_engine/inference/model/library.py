@@ -85,7 +85,7 @@ def _attention_over_slots(
     """``query`` [1, heads, rows, head_dim], ``key`` and ``value`` alike with kv_heads -> [1, rows, heads, head_dim]."""
     layer = module.layer_idx
     if sliding_window is not None:
-        npc_batch = npc_batch.within(sliding_window, heads_per_kv=query.shape[1] // key.shape[1])
+        npc_batch = npc_batch.within(sliding_window)
     keys, values = npc_slots.keys[layer], npc_slots.values[layer]
     keys[npc_batch.slots, :, npc_batch.positions] = key[0].transpose(0, 1)
     values[npc_batch.slots, :, npc_batch.positions] = value[0].transpose(0, 1)

@@ -49,13 +49,11 @@ class LlamaRunner:
     @torch.inference_mode()
     def forward(self, batch: Batch, slots: Slots) -> torch.Tensor:
         """See Runner."""
-        weights, operations = self._weights, self._operations
-        x, delta = weights.embedding[batch.token_ids], None  # [rows, hidden]
+        operations, route = self._operations, self._weights.route(len(batch.token_ids))
+        stream = route.embed(batch.token_ids)  # [rows, hidden]
         for index in range(self.spec.layers):
-            layer = weights.layer(index)
-            qkv = layer.qkv(operations.add_norm(x, delta, layer.input_norm))
-            delta = layer.out(operations.attend(qkv, layer, batch, slots, index))
-            gate_up = layer.gate_up(operations.add_norm(x, delta, layer.post_norm))
-            delta = layer.down(operations.gate(gate_up))
-        x = (x if delta is None else x.add_(delta))[batch.sample_rows]
-        return weights.head(operations.add_norm(x, None, weights.final_norm)).float()
+            layer = route.layer(index)
+            mixed = operations.attend(layer.qkv(stream), layer.head_norms, batch, slots, index)
+            stream = layer.out.add_to(stream, mixed)
+            stream = layer.down.add_to(stream, operations.gate(layer.gate_up(stream)))
+        return route.logits(stream[batch.sample_rows]).float()

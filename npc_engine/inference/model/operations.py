@@ -9,7 +9,7 @@ from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch
 from npc_engine.inference.model.kernels import Attention, attend
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer
+from npc_engine.inference.model.weights import HeadNorms
 
 
 class Rope(NamedTuple):
@@ -31,13 +31,12 @@ class Rope(NamedTuple):
 class Operations(Protocol):
     """One model's operations on activations [rows, ...] of the model's dtype."""
 
-    def add_norm(self, x: torch.Tensor, delta: torch.Tensor | None, weight: torch.Tensor) -> torch.Tensor:
-        """Add ``delta`` to ``x`` [rows, hidden] in place, and return the sum's root-mean-square norm."""
-        ...
-
-    def attend(self, qkv: torch.Tensor, layer: Layer, batch: Batch, slots: Slots, index: int) -> torch.Tensor:
+    def attend(
+        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
+    ) -> torch.Tensor:
         """Rotate queries and keys, store keys and values of layer ``index``, and attend.
 
+        ``norms`` come before rotating, for a model that has some.
         ``qkv`` [rows, (heads + 2 * kv_heads) * head_dim] -> [rows, heads * head_dim].
         """
         ...
@@ -52,25 +51,21 @@ class PlainOperations:
 
     def __init__(self, spec: ModelSpec, attention: Attention, rope: Rope, dtype: torch.dtype) -> None:
         self._spec, self._attention = spec, attention
-        self._eps = float(spec.config.get("rms_norm_eps", 1e-6))
+        self._eps = spec.norm_eps
         # sin carries the sign of the rotated half, so that turning is one roll and two products.
         self._cos = torch.cat((rope.cos, rope.cos), dim=-1).to(dtype).unsqueeze(1)
         self._sin = torch.cat((-rope.sin, rope.sin), dim=-1).to(dtype).unsqueeze(1)
 
-    def add_norm(self, x: torch.Tensor, delta: torch.Tensor | None, weight: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        if delta is not None:
-            x += delta
-        return self._norm(x, weight)
-
-    def attend(self, qkv: torch.Tensor, layer: Layer, batch: Batch, slots: Slots, index: int) -> torch.Tensor:
+    def attend(
+        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
+    ) -> torch.Tensor:
         """See Operations."""
         spec = self._spec
         heads = qkv.view(len(qkv), -1, spec.head_dim)
         turned, value = heads[:, : -spec.kv_heads], heads[:, -spec.kv_heads :]
-        if layer.query_norm is not None and layer.key_norm is not None:
+        if norms is not None:
             query, key = torch.split(turned, [spec.heads, spec.kv_heads], dim=1)
-            turned = torch.cat((self._norm(query, layer.query_norm), self._norm(key, layer.key_norm)), dim=1)
+            turned = torch.cat((self._norm(query, norms.query), self._norm(key, norms.key)), dim=1)
         cos, sin = self._cos[batch.positions], self._sin[batch.positions]
         turned = torch.addcmul(turned * cos, turned.roll(spec.head_dim // 2, -1), sin)
         keys, values = slots.keys[index], slots.values[index]

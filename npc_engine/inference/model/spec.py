@@ -31,6 +31,11 @@ class ModelSpec:
         """Query heads that share one KV head."""
         return self.heads // self.kv_heads
 
+    @property
+    def norm_eps(self) -> float:
+        """What keeps a root mean square norm from dividing by nothing."""
+        return float(self.config.get("rms_norm_eps", 1e-6))
+
     def kv_bytes_per_token(self, dtype: torch.dtype) -> int:
         """Bytes of K and V over all layers for one token."""
         return 2 * self.layers * self.kv_heads * self.head_dim * dtype.itemsize

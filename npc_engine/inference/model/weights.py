@@ -12,32 +12,52 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from npc_engine.errors import OperatorError
-from npc_engine.inference.model.kernels import Linear, MakeLinear
+from npc_engine.inference.model.linears import Linear, MakeLinear, NormedLinear
+from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
 
 
-class Layer(NamedTuple):
-    """One decoder layer, with q/k/v and gate/up fused. Norm weights are [hidden] or [head_dim]."""
+class HeadNorms(NamedTuple):
+    """Weights [head_dim] of norms over each query's and each key's head."""
 
-    input_norm: torch.Tensor
+    query: torch.Tensor
+    key: torch.Tensor
+
+
+class Layer(NamedTuple):
+    """One decoder layer, with q/k/v and gate/up fused, each with the norm before it."""
+
     qkv: Linear
-    query_norm: torch.Tensor | None
-    key_norm: torch.Tensor | None
+    head_norms: HeadNorms | None
     out: Linear
-    post_norm: torch.Tensor
     gate_up: Linear
     down: Linear
 
 
-class WeightSource(Protocol):
-    """Weights on demand. ``layer`` may load, so ask for layers in order."""
+class Route(Protocol):
+    """One way through all weights, from token ids to logits. ``layer`` may load, so ask for layers in order.
 
-    embedding: torch.Tensor
-    final_norm: torch.Tensor
-    head: Linear
+    The residual stream between them, [rows, hidden], is in the basis and the dtype that this route prefers.
+    """
+
+    def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """The stream of int64 ``token_ids`` [rows]; it may be overwritten."""
+        ...
 
     def layer(self, index: int) -> Layer:
         """Layer ``index``'s weights, valid until another layer is asked for."""
+        ...
+
+    def logits(self, stream: torch.Tensor) -> torch.Tensor:
+        """[rows, vocab] of rows of the stream behind the last layer."""
+        ...
+
+
+class WeightSource(Protocol):
+    """A model's weights, on demand."""
+
+    def route(self, rows: int) -> Route:
+        """The way that suits a step of so many rows."""
         ...
 
 
@@ -78,26 +98,55 @@ class TensorFiles:
         return self[name]
 
 
+class LayerTensors(NamedTuple):
+    """The tensors of one layer, those fused that read the same input. Weights are [out, in]."""
+
+    input_norm: torch.Tensor
+    qkv: torch.Tensor
+    qkv_bias: torch.Tensor | None
+    head_norms: HeadNorms | None
+    out: torch.Tensor
+    out_bias: torch.Tensor | None
+    post_norm: torch.Tensor
+    gate_up: torch.Tensor
+    down: torch.Tensor
+
+
 class ResidentWeights:
     """All layers in memory, converted once into what the chosen linear kernel wants."""
 
-    def __init__(self, spec: ModelSpec, dtype: torch.dtype, device: torch.device, make_linear: MakeLinear) -> None:
+    def __init__(
+        self, spec: ModelSpec, dtype: torch.dtype, device: torch.device, make_linear: MakeLinear, rows: Rows
+    ) -> None:
         files = TensorFiles(spec.folder, dtype, device)
-        self.embedding = files["model.embed_tokens.weight"]
-        self.final_norm = files["model.norm.weight"]
-        tied = "lm_head.weight" not in files
-        self.head = make_linear(self.embedding if tied else files["lm_head.weight"], None)
-        self._layers = [_read_layer(files, i, make_linear) for i in range(spec.layers)]
+        self._embedding = files["model.embed_tokens.weight"]
+        head = files.find("lm_head.weight")
+        linear = make_linear(self._embedding if head is None else head, None)
+        self._head = NormedLinear(files["model.norm.weight"], spec.norm_eps, linear, rows)
+        self._layers = [_layer(read_layer(files, i), spec.norm_eps, make_linear, rows) for i in range(spec.layers)]
+
+    def route(self, rows: int) -> Route:  # noqa: ARG002
+        """See WeightSource: the same for all."""
+        return self
+
+    def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """See Route."""
+        return self._embedding[token_ids]
 
     def layer(self, index: int) -> Layer:
-        """See WeightSource."""
+        """See Route."""
         return self._layers[index]
 
+    def logits(self, stream: torch.Tensor) -> torch.Tensor:
+        """See Route."""
+        return self._head(stream)
 
-def _read_layer(files: TensorFiles, index: int, make_linear: MakeLinear) -> Layer:
+
+def read_layer(files: TensorFiles, index: int) -> LayerTensors:
+    """Layer ``index`` of a Llama-shaped model."""
     prefix = f"model.layers.{index}."
 
-    def fused(*names: str) -> Linear:
+    def fused(*names: str) -> tuple[torch.Tensor, torch.Tensor | None]:
         weight = torch.cat([files[f"{prefix}{name}.weight"] for name in names])
         biases = [files.find(f"{prefix}{name}.bias") for name in names]
         present = [bias for bias in biases if bias is not None]
@@ -106,15 +155,29 @@ def _read_layer(files: TensorFiles, index: int, make_linear: MakeLinear) -> Laye
                 f"The model has biases for some of {', '.join(names)} and not for others.",
                 remedy="Its files are incomplete: fetch the model anew.",
             )
-        return make_linear(weight, torch.cat(present) if present else None)
+        return weight, torch.cat(present) if present else None
 
-    return Layer(
+    qkv, qkv_bias = fused("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+    out, out_bias = fused("self_attn.o_proj")
+    query, key = files.find(prefix + "self_attn.q_norm.weight"), files.find(prefix + "self_attn.k_norm.weight")
+    return LayerTensors(
         input_norm=files[prefix + "input_layernorm.weight"],
-        qkv=fused("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-        query_norm=files.find(prefix + "self_attn.q_norm.weight"),
-        key_norm=files.find(prefix + "self_attn.k_norm.weight"),
-        out=fused("self_attn.o_proj"),
+        qkv=qkv,
+        qkv_bias=qkv_bias,
+        head_norms=None if query is None or key is None else HeadNorms(query, key),
+        out=out,
+        out_bias=out_bias,
         post_norm=files[prefix + "post_attention_layernorm.weight"],
-        gate_up=fused("mlp.gate_proj", "mlp.up_proj"),
-        down=fused("mlp.down_proj"),
+        gate_up=fused("mlp.gate_proj", "mlp.up_proj")[0],
+        down=files[prefix + "mlp.down_proj.weight"],
+    )
+
+
+def _layer(read: LayerTensors, eps: float, make_linear: MakeLinear, rows: Rows) -> Layer:
+    return Layer(
+        qkv=NormedLinear(read.input_norm, eps, make_linear(read.qkv, read.qkv_bias), rows),
+        head_norms=read.head_norms,
+        out=make_linear(read.out, read.out_bias),
+        gate_up=NormedLinear(read.post_norm, eps, make_linear(read.gate_up, None), rows),
+        down=make_linear(read.down, None),
     )

@@ -59,6 +59,43 @@ def decode_attention(query, keys, values, first, lengths, shared, scale, parts, 
                     out[begin + i, head, f, d] = narrowed(sums[i, f, d])
 
 
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def soften(common, own, visible, scale, fold):
+    """Turn scores into weights in place: one softmax over both a query's rows.
+
+    ``common`` uint16 [kv_heads, slots * queries, shared], ``own`` uint16 [slots * kv_heads, queries, keys];
+    ``visible`` int64 [slots, queries / fold], how many of ``own`` each position sees: the others weigh nothing.
+    """
+    kv_heads, queries, slots = common.shape[0], own.shape[1], len(visible)
+    for item in prange(slots * kv_heads * queries):
+        slot, rest = item // (kv_heads * queries), item % (kv_heads * queries)
+        head, query = rest // queries, rest % queries
+        end = visible[slot, query // fold]
+        theirs = common[head, slot * queries + query]
+        mine = own[slot * kv_heads + head, query]
+        most = np.float32(-np.inf)
+        for j in range(len(theirs)):
+            most = max(most, widened(theirs[j]))
+        for j in range(end):
+            most = max(most, widened(mine[j]))
+        weights = np.empty(len(theirs) + end, np.float32)
+        total = np.float32(0.0)
+        for j in range(len(theirs)):
+            weight = exponential((widened(theirs[j]) - most) * scale)
+            weights[j] = weight
+            total += weight
+        for j in range(end):
+            weight = exponential((widened(mine[j]) - most) * scale)
+            weights[len(theirs) + j] = weight
+            total += weight
+        share = np.float32(1.0) / total
+        for j in range(len(theirs)):
+            theirs[j] = narrowed(weights[j] * share)
+        for j in range(end):
+            mine[j] = narrowed(weights[len(theirs) + j] * share)
+        mine[end:] = 0
+
+
 @njit(fastmath=True, inline="always")
 def _score(query, keys, scores, heads, lanes):
     """scores[f, j] = query[f] . keys[j]"""

@@ -3,7 +3,7 @@
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 _I16, _I32, _F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 
@@ -53,3 +53,15 @@ def exponential(x):
     for coefficient in (1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0):
         power = power * rest + np.float32(coefficient)
     return power * _from_bits((np.int32(whole) + np.int32(127)) << np.int32(23))
+
+
+def number(element):
+    """The float32 that an element of an array stands for, bfloat16's bits or a float32."""
+    raise NotImplementedError("only for compiled code")
+
+
+@overload(number, inline="always")
+def _number(element):
+    if element is types.uint16:
+        return lambda element: widened(element)
+    return lambda element: element

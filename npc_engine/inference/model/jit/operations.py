@@ -8,41 +8,39 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
-from npc_engine.inference.model.jit.attention import LANES, decode_attention
-from npc_engine.inference.model.jit.layer import add_norm, gate, rotate_and_store
-from npc_engine.inference.model.kernels import Attention, attend_group, join
+from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
+from npc_engine.inference.model.jit.layer import gate, rotate_and_store
+from npc_engine.inference.model.jit.rows import add_scaled, norm, scaled, to_levels
+from npc_engine.inference.model.kernels import fold, join, unfold
 from npc_engine.inference.model.operations import Rope
+from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer
+from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
-_NOTHING = np.empty((0, 0), np.uint16)
-_NO_NORM = np.empty(0, np.float32)
+_EMPTY = np.empty(0, np.float32)
 
 Bits = np.ndarray[Any, np.dtype[np.uint16]]
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class JitOperations:
-    """bfloat16 on a CPU. See ``Operations``. Prompts, many queries at a time, attend by ``attention``."""
+    """bfloat16 on a CPU. See ``Operations``."""
 
-    def __init__(self, spec: ModelSpec, attention: Attention, rope: Rope) -> None:
+    def __init__(self, spec: ModelSpec, rope: Rope) -> None:
         assert spec.head_dim % LANES == 0
-        self._spec, self._attention = spec, attention
-        self._eps = np.float32(spec.config.get("rms_norm_eps", 1e-6))
+        self._spec = spec
+        self._eps = np.float32(spec.norm_eps)
         self._scale = np.float32(spec.head_dim**-0.5)
         self._cos, self._sin = rope.cos.numpy(), rope.sin.numpy()
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
-        self._weights: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
+        self._weights: dict[int, Floats] = {}
 
-    def add_norm(self, x: torch.Tensor, delta: torch.Tensor | None, weight: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        out = torch.empty_like(x)
-        add_norm(bits(x), _NOTHING if delta is None else bits(delta), self._float(weight), self._eps, bits(out))
-        return out
-
-    def attend(self, qkv: torch.Tensor, layer: Layer, batch: Batch, slots: Slots, index: int) -> torch.Tensor:
+    def attend(
+        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
+    ) -> torch.Tensor:
         """See Operations."""
         spec = self._spec
         # For this thread, which may not be the one that made this object.
@@ -56,18 +54,17 @@ class JitOperations:
             self._sin,
             batch.slots.numpy(),
             batch.positions.numpy(),
-            self._float(layer.query_norm),
-            self._float(layer.key_norm),
+            self._float(norms and norms.query),
+            self._float(norms and norms.key),
             self._eps,
             key_bits,
             value_bits,
             bits(query),
         )
-        scale = spec.head_dim**-0.5
         parts = [
             self._decode(query, key_bits, value_bits, group)
-            if group.lengths is not None
-            else attend_group(self._attention, query, keys, values, group, scale)
+            if group.width == 1
+            else self._prompt(query, keys, values, group)
             for group in batch.groups
         ]
         return join(parts)
@@ -79,7 +76,6 @@ class JitOperations:
         return out
 
     def _decode(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
-        assert group.lengths is not None
         spec = self._spec
         rows = query[group.row : group.row + group.count]
         out = torch.empty_like(rows)
@@ -89,7 +85,7 @@ class JitOperations:
             keys,
             values,
             group.first,
-            group.lengths.numpy(),
+            group.visible[:, 0].numpy(),
             group.shared,
             self._scale,
             min(group.size, -(-self._threads * _PARTS_PER_THREAD // spec.kv_heads)),
@@ -99,13 +95,72 @@ class JitOperations:
         )
         return out.view(group.size, -1)
 
-    def _float(self, weight: torch.Tensor | None) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _prompt(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
+        """Many queries a slot: the library's products, with one softmax in place between them.
+
+        Scores of the shared keys are [kv_heads, size * queries, shared], so that one product serves all slots; those
+        of a slot's own keys are [size * kv_heads, queries, own].
+        """
+        spec, shared = self._spec, group.shared
+        folded = fold(query, group, spec.kv_heads)
+        slots, own = slice(group.first, group.first + group.size), slice(shared, group.keys)
+        own_keys, own_values = (store[slots, :, own].flatten(0, 1) for store in (keys, values))
+        scores = torch.bmm(folded.flatten(0, 1), own_keys.transpose(1, 2))
+        everyone = folded.transpose(0, 1).reshape(spec.kv_heads, -1, spec.head_dim)
+        common = torch.bmm(everyone, keys[group.first, :, :shared].transpose(1, 2))
+        soften(bits(common), bits(scores), group.visible.numpy() - shared, self._scale, group.fold)
+        out = torch.bmm(scores, own_values).view_as(folded)
+        if shared:
+            theirs = torch.bmm(common, values[group.first, :, :shared])
+            out += theirs.view(spec.kv_heads, group.size, -1, spec.head_dim).transpose(0, 1)
+        return unfold(out, group)
+
+    def _float(self, weight: torch.Tensor | None) -> Floats:
         """A norm's weight as the kernels want it, converted once."""
         if weight is None:
-            return _NO_NORM
+            return _EMPTY
         if id(weight) not in self._weights:
             self._weights[id(weight)] = weight.float().numpy()
         return self._weights[id(weight)]
+
+
+class JitRows:
+    """Rows of bfloat16 and float32 on a CPU. See ``Rows``."""
+
+    def __init__(self) -> None:
+        self._norms: dict[int, Floats] = {}
+
+    def norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        """See Rows."""
+        if id(weight) not in self._norms:
+            self._norms[id(weight)] = weight.float().numpy()
+        out = torch.empty_like(x)
+        norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
+        return out
+
+    def levels(self, x: torch.Tensor, eps: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """See Rows."""
+        levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
+        array = bits(x) if x.dtype is torch.bfloat16 else x.numpy()
+        to_levels(array, np.float32(-1.0 if eps is None else eps), levels.numpy(), scale.numpy())
+        return levels, scale
+
+    def scaled(
+        self, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """See Rows."""
+        if dtype is not torch.bfloat16:
+            return PlainRows().scaled(product, scale, bias, dtype)
+        out = torch.empty(product.shape, dtype=dtype)
+        scaled(product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy(), bits(out))
+        return out
+
+    def add_scaled(
+        self, stream: torch.Tensor, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """See Rows."""
+        add_scaled(stream.numpy(), product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy())
+        return stream
 
 
 def bits(tensor: torch.Tensor) -> Bits:

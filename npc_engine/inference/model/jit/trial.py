@@ -7,45 +7,66 @@ import numba
 import torch
 
 from npc_engine.inference.kv.slots import Slots
-from npc_engine.inference.model.batch import Span, make_batch
+from npc_engine.inference.model.batch import Batch, Span, make_batch
 from npc_engine.inference.model.jit.attention import LANES
-from npc_engine.inference.model.jit.operations import JitOperations
-from npc_engine.inference.model.kernels import Attention, cascade, sdpa
-from npc_engine.inference.model.operations import PlainOperations, Rope
+from npc_engine.inference.model.jit.operations import JitOperations, JitRows
+from npc_engine.inference.model.kernels import Attention, cascade
+from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
+from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer
 
 _log = logging.getLogger(__name__)
+_LEVELS_THAT_MATTER = 32
+_CPU = torch.device("cpu")
 
 
 def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object] | None:
-    """A call that decodes one token for so many slots of so many keys; None where it does not work or is wrong."""
+    """A call that decodes one token for so many slots of so many keys; None where it does not work or is wrong.
+
+    Compiles every kernel that the model will need, unless an earlier start did.
+    """
     if spec.head_dim % LANES:
         return None
     numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
-    attention, rope = Attention(cascade, sdpa), Rope.of(spec, keys, torch.device("cpu"))
-    jit = JitOperations(spec, attention, rope)
-    plain = PlainOperations(spec, attention, rope, torch.bfloat16)
-    store = _filled(spec, slots, keys)
-    spans = [Span(slot, keys - 1, 1, True) for slot in range(slots)]
-    batch = make_batch(spans, [0] * slots, fold=spec.group, dtype=torch.bfloat16, device=torch.device("cpu"))
-    qkv = torch.randn(slots, (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
-    layer = _layer(spec)
+    rope, store = Rope.of(spec, keys, _CPU), _filled(spec, slots, keys)
+    jit = JitOperations(spec, rope)
+    plain = PlainOperations(spec, Attention(cascade, cascade), rope, torch.bfloat16)
+    decode, prompt = _batch(spec, slots, keys, rows=1), _batch(spec, 1, keys, rows=4)
+    width = (spec.heads + 2 * spec.kv_heads) * spec.head_dim
+    # The prompt first: it overwrites all that a run before left in its slot.
+    inputs = [(_random(len(batch.slots), width), batch) for batch in (prompt, decode)]
+    x, gate_up, weight = _random(slots, spec.hidden), _random(slots, 2 * spec.hidden), _random(spec.hidden)
+    product = _random(slots, spec.hidden).float()
+
+    def results(operations: Operations, rows: Rows) -> list[torch.Tensor]:
+        attended = [operations.attend(qkv, None, batch, store, 0) for qkv, batch in inputs]
+        _, scale = rows.levels(x, spec.norm_eps)
+        added = rows.add_scaled(rows.scaled(product.clone(), scale, None, torch.bfloat16).float(), product, scale, None)
+        # Rounding may put a number one level up or down.
+        levels_of_floats = rows.levels(x.float(), None)[0].float() / _LEVELS_THAT_MATTER
+        return [*attended, operations.gate(gate_up), rows.norm(x, weight, spec.norm_eps), added, levels_of_floats]
+
     try:
-        ours, theirs = (o.attend(qkv, layer, batch, store, 0).float() for o in (jit, plain))
-        x, gate_up = torch.randn(slots, spec.hidden).bfloat16(), torch.randn(slots, 2 * spec.hidden).bfloat16()
-        pairs = [
-            (ours, theirs),
-            *((o1.float(), o2.float()) for o1, o2 in [(jit.gate(gate_up), plain.gate(gate_up))]),
-            tuple(o.add_norm(x.clone(), x, layer.input_norm).float() for o in (jit, plain)),
-        ]
+        agree = all(
+            torch.allclose(ours.float(), theirs.float(), rtol=0.05, atol=0.05)
+            for ours, theirs in zip(results(jit, JitRows()), results(plain, PlainRows()), strict=True)
+        )
     except Exception as error:  # a compiler fails in its own ways; the library's kernels do as well, slower
         _log.warning("the compiled kernels do not work here (%s); the library's are used, which are slower", error)
         return None
-    if not all(torch.allclose(a, b, rtol=0.05, atol=0.05) for a, b in pairs):
+    if not agree:
         _log.warning("the compiled kernels compute something else than the library's; the library's are used")
         return None
-    return lambda: jit.attend(qkv, layer, batch, store, 0)
+    return lambda: jit.attend(inputs[1][0], None, decode, store, 0)
+
+
+def _batch(spec: ModelSpec, slots: int, keys: int, *, rows: int) -> Batch:
+    spans = [Span(slot, keys - rows, rows, True) for slot in range(slots)]
+    return make_batch(spans, [0] * (slots * rows), fold=spec.group, dtype=torch.bfloat16, device=_CPU)
+
+
+def _random(*shape: int) -> torch.Tensor:
+    return torch.randn(shape).bfloat16()
 
 
 def _filled(spec: ModelSpec, slots: int, keys: int) -> Slots:
@@ -54,7 +75,7 @@ def _filled(spec: ModelSpec, slots: int, keys: int) -> Slots:
         kv_heads=spec.kv_heads,
         head_dim=spec.head_dim,
         dtype=torch.bfloat16,
-        device=torch.device("cpu"),
+        device=_CPU,
         max_slots=slots,
         max_capacity=keys,
         budget=1 << 40,
@@ -65,12 +86,3 @@ def _filled(spec: ModelSpec, slots: int, keys: int) -> Slots:
     store.keys.normal_()
     store.values.normal_()
     return store
-
-
-def _layer(spec: ModelSpec) -> Layer:
-    ones = torch.ones(spec.hidden).bfloat16()
-    return Layer(ones, _none, None, None, _none, ones, _none, _none)
-
-
-def _none(x: torch.Tensor) -> torch.Tensor:
-    return x
