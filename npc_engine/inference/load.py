@@ -79,7 +79,8 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     cache = open_cache(
         block_shape(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim),
         choice.dtype,
-        f"{fingerprint(folder)} {choice.linear}",
+        # What the probe chose is not in the name: a busy moment at the start must not cost all that is kept.
+        f"{fingerprint(folder)} {'exact' if options.weights == 'exact' else 'any'}",
         Tiers(
             ram_budget=options.ram_budget,
             disk_budget=options.disk_budget,
