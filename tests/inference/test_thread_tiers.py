@@ -70,7 +70,6 @@ async def test_idle_time_is_used_to_write_and_only_then_to_check(
     while await thread.ask(lambda engine: len(engine._cache._unwritten)):
         assert time.monotonic() - ended < 2.0
         await asyncio.sleep(0.02)
-    last = time.monotonic()
     await asyncio.sleep(1.5)
     assert not checks
     await asyncio.sleep(1.0)

@@ -18,6 +18,9 @@ from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
+_FEW = 1 << 15
+"""Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
+
 _EMPTY = np.empty(0, np.float32)
 
 Bits = np.ndarray[Any, np.dtype[np.uint16]]
@@ -35,7 +38,7 @@ class JitOperations:
         self._cos, self._sin = rope.cos.numpy(), rope.sin.numpy()
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
-        self._threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+        self._threads = _threads()
         self._weights: dict[int, Floats] = {}
 
     def attend(
@@ -43,8 +46,7 @@ class JitOperations:
     ) -> torch.Tensor:
         """See Operations."""
         spec = self._spec
-        # For this thread, which may not be the one that made this object.
-        numba.set_num_threads(self._threads)
+        share_out(qkv)
         query = torch.empty(len(qkv), spec.heads, spec.head_dim, dtype=qkv.dtype)
         keys, values = slots.keys[index], slots.values[index]
         key_bits, value_bits = bits(keys), bits(values)
@@ -61,6 +63,7 @@ class JitOperations:
             value_bits,
             bits(query),
         )
+        numba.set_num_threads(self._threads)
         parts = [
             self._decode(query, key_bits, value_bits, group)
             if group.width == 1
@@ -71,6 +74,7 @@ class JitOperations:
 
     def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
         """See Operations."""
+        share_out(gate_up)
         out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
         gate(bits(gate_up), bits(out))
         return out
@@ -134,12 +138,14 @@ class JitRows:
         """See Rows."""
         if id(weight) not in self._norms:
             self._norms[id(weight)] = weight.float().numpy()
+        share_out(x)
         out = torch.empty_like(x)
         norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
         return out
 
     def levels(self, x: torch.Tensor, eps: float | None) -> tuple[torch.Tensor, torch.Tensor]:
         """See Rows."""
+        share_out(x)
         levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
         array = bits(x) if x.dtype is torch.bfloat16 else x.numpy()
         to_levels(array, np.float32(-1.0 if eps is None else eps), levels.numpy(), scale.numpy())
@@ -151,6 +157,7 @@ class JitRows:
         """See Rows."""
         if dtype is not torch.bfloat16:
             return PlainRows().scaled(product, scale, bias, dtype)
+        share_out(product)
         out = torch.empty(product.shape, dtype=dtype)
         scaled(product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy(), bits(out))
         return out
@@ -159,8 +166,18 @@ class JitRows:
         self, stream: torch.Tensor, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """See Rows."""
+        share_out(product)
         add_scaled(stream.numpy(), product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy())
         return stream
+
+
+def share_out(numbers: torch.Tensor) -> None:
+    """Have the next kernel run on all threads if that pays for ``numbers``. It holds for the thread that calls."""
+    numba.set_num_threads(1 if numbers.numel() < _FEW else _threads())
+
+
+def _threads() -> int:
+    return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
 
 
 def bits(tensor: torch.Tensor) -> Bits:
