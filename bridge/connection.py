@@ -1,27 +1,32 @@
 """The driver of one session: a socket on one side, the world on the other.
 
 Three kinds of tasks share a session, and none of them ever waits for another's client: one reads frames, one writes
-frames, and one per open request carries it out. Answers go into the session's outbox without waiting, so an NPC's
-reply is never held up by the client that listens to it; a client that lets too much pile up is closed instead.
+frames, and one per open request carries it out; a fourth tells what was subscribed to. Answers go into the session's
+outbox without waiting, so an NPC's reply is never held up by the client that listens to it; a client that lets too
+much pile up is closed instead.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from bridge.errand import run_errand
-from bridge.protocol import AnyAnswer, AnyRequest
-from bridge.session import GOING_AWAY, POLICY_VIOLATION, HangUp, Intent, Session, Start, State, Stop
+from bridge.protocol import AnyAnswer, AnyRequest, Topic
+from bridge.session import GOING_AWAY, POLICY_VIOLATION, HangUp, Intent, Session, Start, State, Stop, Watch
+from bridge.translate import from_stats
 from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)
 
 INTERNAL_ERROR = 1011
+
+STATS_SECONDS = 1.0
+"""Between two ``stats`` to one who subscribed to them."""
 
 # After so many frames in a row the reader lets others run: thousands of small frames can arrive in one read.
 _FRAMES_AT_ONCE = 32
@@ -38,13 +43,25 @@ class Patience:
 
 
 class Connection:
-    """Runs one session over one socket. ``serve`` returns when both have ended and nothing runs for it any more."""
+    """Runs one session over one socket. ``serve`` returns when both have ended and nothing runs for it any more.
 
-    def __init__(self, socket: ServerConnection, session: Session, world: World, patience: Patience) -> None:
+    ``clients`` says how many are connected.
+    """
+
+    def __init__(
+        self,
+        socket: ServerConnection,
+        session: Session,
+        world: World,
+        patience: Patience,
+        clients: Callable[[], int],
+    ) -> None:
         self._socket = socket
         self._session = session
         self._world = world
         self._patience = patience
+        self._clients = clients
+        self._telling: asyncio.Task[None] | None = None
         self._errands: dict[int | str, asyncio.Task[None]] = {}
         self._more = asyncio.Event()
         self._over = asyncio.Event()
@@ -67,7 +84,7 @@ class Connection:
                 await self._close(INTERNAL_ERROR, "internal error")
         finally:
             greeting.cancel()
-            tasks = (reader, writer, over)
+            tasks = [task for task in (reader, writer, over, self._telling) if task is not None]
             for task in tasks:
                 task.cancel()
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -118,13 +135,28 @@ class Connection:
             case Stop(id):
                 # Not at once: a task that is cancelled before its first step would never answer.
                 asyncio.get_running_loop().call_soon(self._errands[id].cancel)
+            case Watch(topics):
+                self._watch(topics)
             case HangUp():
                 self._over.set()
+
+    def _watch(self, topics: frozenset[Topic]) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+        self._telling = asyncio.create_task(self._tell_stats()) if "stats" in topics else None
+
+    async def _tell_stats(self) -> None:
+        try:
+            while True:
+                self._post(from_stats(await self._world.stats(), self._clients()))
+                await asyncio.sleep(STATS_SECONDS)
+        except Exception:
+            logger.exception("connection %s gets no more stats", self._session.id)
 
     async def _run(self, request: AnyRequest, id: int | str, earlier: Sequence[asyncio.Task[None]]) -> None:
         succeeded = False
         try:
-            succeeded = await run_errand(self._world, request, id, self._post, earlier)
+            succeeded = await run_errand(self._world, request, id, self._post, earlier, sessions=self._clients)
         finally:
             self._session.finish(id, succeeded=succeeded)
             del self._errands[id]

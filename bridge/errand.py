@@ -1,8 +1,9 @@
 """One request, carried out against the world: the answers it produces, whatever becomes of it.
 
-Every errand ends with exactly one last answer: ``ok``, ``npc.listing``, ``npc.info``, ``error``, or for a ``say`` its
-``reply.done``. An ``event`` that is not silent streams the reactions of its hearers and then ends with ``ok``. A
-cancelled reply that has begun ends with a ``reply.done`` of its own, because what was said until then stays said.
+Every errand ends with exactly one last answer: ``ok``, ``npc.listing``, ``npc.info``, ``stats``, ``error``, or for a
+``say`` its ``reply.done``. An ``event`` that is not silent streams the reactions of its hearers and then ends with
+``ok``. A cancelled reply that has begun ends with a ``reply.done`` of its own, because what was said until then stays
+said.
 """
 
 import asyncio
@@ -13,8 +14,11 @@ from collections.abc import AsyncIterator, Callable, Collection
 from bridge.protocol import (
     AnyAnswer,
     AnyRequest,
+    AskStats,
+    Budget,
     Error,
     Event,
+    Hint,
     NpcDespawn,
     NpcInspect,
     NpcList,
@@ -26,8 +30,17 @@ from bridge.protocol import (
     ReplyStart,
     Say,
 )
-from bridge.translate import from_event, from_info, from_summary, to_happening, to_say
-from npc_engine.errors import NpcEngineError
+from bridge.translate import (
+    from_event,
+    from_info,
+    from_stats,
+    from_summary,
+    path_to_npc,
+    to_budgets,
+    to_happening,
+    to_say,
+)
+from npc_engine.errors import LimitExceeded, NpcEngineError, UnknownNpc
 from npc_engine.world.events import ReplyEvent
 from npc_engine.world.world import World
 
@@ -38,9 +51,17 @@ Post = Callable[[AnyAnswer], None]
 
 
 async def run_errand(
-    world: World, request: AnyRequest, id: int | str, post: Post, after: Collection[asyncio.Task[None]] = ()
+    world: World,
+    request: AnyRequest,
+    id: int | str,
+    post: Post,
+    after: Collection[asyncio.Task[None]] = (),
+    *,
+    sessions: Callable[[], int],
 ) -> bool:
     """Carry out ``request`` once ``after`` are done, and post its answers. Never raises an error.
+
+    ``sessions`` says how many clients are connected.
 
     Cancelling this task cancels the request, and none of ``after``.
 
@@ -64,7 +85,7 @@ async def run_errand(
     try:
         if after:
             await asyncio.wait(after)
-        await _carry_out(world, request, id, answer)
+        await _carry_out(world, request, id, answer, sessions)
         if isinstance(request, Say) and request.npc not in done:
             raise RuntimeError(f"the reply of {request.npc!r} ended without its last event")
     except asyncio.CancelledError:
@@ -75,16 +96,23 @@ async def run_errand(
         if not isinstance(request, Say):
             post(Error(re=id, code="cancelled", message="The request was cancelled."))
     except Exception as error:
-        post(describe_failure(error, id))
+        post(describe_failure(error, request))
     else:
         return True
     return False
 
 
-def describe_failure(error: Exception, re: int | str | None) -> Error:
+def describe_failure(error: Exception, request: AnyRequest) -> Error:
     """What a client is told about ``error``. What it can't mend goes to the log, under the id that it is told."""
+    re = request.id
     if isinstance(error, NpcEngineError) and error.code != "internal":
-        return Error(re=re, code=error.code, message=str(error), retry_after_ms=error.retry_after_ms)
+        code, path = error.code, None
+        if isinstance(error, UnknownNpc):
+            path = path_to_npc(request, error.npc)
+        elif isinstance(error, LimitExceeded) and isinstance(request, Budget):
+            # The tiers are looked at in this order, and nothing is changed when one of them is too small.
+            code, path = "bad_message", request.tiers()[0]
+        return Error(re=re, code=code, message=str(error), path=path, retry_after_ms=error.retry_after_ms)
     incident = secrets.token_hex(4)
     if isinstance(error, NpcEngineError):
         # Raised on purpose, for whoever runs the server: its words say more than its place in the code.
@@ -96,7 +124,7 @@ def describe_failure(error: Exception, re: int | str | None) -> Error:
     return Error(re=re, code="internal", message=message, retry_after_ms=retry)
 
 
-async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Post) -> None:
+async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Post, sessions: Callable[[], int]) -> None:
     match request:
         case Say():
             await _stream(world.say(to_say(request)), id, post)
@@ -116,6 +144,14 @@ async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Pos
             post(NpcListing(re=id, npcs=npcs))
         case NpcInspect():
             post(from_info(await world.inspect(request.npc), id))
+        case Hint():
+            await world.hint(request.npcs, request.eta_ms / 1000)
+            post(Ok(re=id))
+        case Budget():
+            await world.set_budgets(to_budgets(request))
+            post(Ok(re=id))
+        case AskStats():
+            post(from_stats(await world.stats(), sessions(), id))
         case _:
             raise AssertionError(f"{request.type} is answered by the session")
 

@@ -3,14 +3,15 @@
 Messages are encoded when they come in, so that one that can't be written is its sender's error and not the
 connection's. A reply.delta that comes while the delta before it is still waiting is added to it: a client that keeps
 up gets every piece by itself, one that doesn't gets fewer and longer ones, and the text is the same. Since the merged
-piece keeps the number of the first, numbers have no gaps.
+piece keeps the number of the first, numbers have no gaps. The first to go are the stats that a client subscribed to:
+while one waits, the next is not wanted.
 """
 
 from collections import deque
 from typing import Any
 
 from bridge.codec import Codec, Frame
-from bridge.protocol import AnyAnswer, ReplyDelta
+from bridge.protocol import AnyAnswer, ReplyDelta, Stats
 
 # What a message costs beyond its text: its frame, its place in the queue. A guess on the high side.
 _OVERHEAD = 200
@@ -35,7 +36,7 @@ class Outbox:
     """The messages on their way to one client.
 
     The caller must look at ``full`` after every ``put`` and end the session when it is: nothing here blocks, and
-    nothing is dropped. ``codec`` may be set once it is known; nothing can be put before.
+    nothing but stats is dropped. ``codec`` may be set once it is known; nothing can be put before.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -45,6 +46,7 @@ class Outbox:
         self.codec: Codec | None = None
         self.bytes = 0
         self._seq = 0
+        self._stats: _Waiting | None = None  # the one that a subscription left here
         self._waiting: deque[_Waiting] = deque()
         # The last thing that waits of each reply, while it is a delta; what came between belongs to other replies.
         self._tails: dict[tuple[int | str | None, str], _Waiting] = {}
@@ -67,6 +69,9 @@ class Outbox:
             if tail is not None and tail.size < self._largest_merge:
                 self._merge(tail, message)
                 return
+        pushed = isinstance(message, Stats) and message.re is None
+        if pushed and self._stats is not None:
+            return
         plain = message.to_wire()
         if numbered:
             plain["seq"] = self._seq + 1
@@ -74,6 +79,8 @@ class Outbox:
         self._seq += numbered
         self._waiting.append(waiting)
         self.bytes += waiting.size
+        if pushed:
+            self._stats = waiting
         if reply is not None:
             self._tails[reply] = waiting
         elif (npc := getattr(message, "npc", None)) is not None:
@@ -86,6 +93,8 @@ class Outbox:
         assert self.codec is not None
         waiting = self._waiting.popleft()
         self.bytes -= waiting.size
+        if waiting is self._stats:
+            self._stats = None
         if waiting.plain["type"] == "reply.delta":
             reply = (waiting.plain.get("re"), waiting.plain["npc"])
             if self._tails.get(reply) is waiting:
@@ -98,6 +107,7 @@ class Outbox:
         """Drop all that waits."""
         self._waiting.clear()
         self._tails.clear()
+        self._stats = None
         self.bytes = 0
 
     def _merge(self, tail: _Waiting, message: ReplyDelta) -> None:

@@ -4,12 +4,9 @@ What happens inside a connection is in ``session`` (the rules) and ``connection`
 """
 
 import asyncio
-import errno
 import http
 import importlib.metadata
-import ipaddress
 import logging
-import socket
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -22,9 +19,9 @@ from websockets.typing import Subprotocol
 
 from bridge.codec import CODECS
 from bridge.connection import Connection, Patience
+from bridge.listening import cannot_listen, check_token, url_host
 from bridge.protocol import Limits
 from bridge.session import GOING_AWAY, Rules, Session
-from npc_engine.errors import OperatorError
 from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)
@@ -68,11 +65,7 @@ class Server:
 
         ``model`` is the name that clients are told. ``grace`` is how many seconds running replies get when closing.
         """
-        if not token and not is_loopback(host):
-            raise OperatorError(
-                f"Listening on {host or 'all addresses'} lets other machines in, and no token is set.",
-                remedy="Set one with --token, or listen on 127.0.0.1.",
-            )
+        check_token(host, token)
         self.host = host
         self.port = port
         self.grace = grace
@@ -93,7 +86,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients connect to."""
-        return f"ws://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return f"ws://{url_host(self.host)}:{self.port}"
 
     @property
     def clients(self) -> int:
@@ -121,7 +114,7 @@ class Server:
                 logger=logger.getChild("socket"),
             )
         except OSError as error:
-            raise self._explain(error) from error
+            raise cannot_listen(error, self.host, self.port, flag="--port") from error
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def close(self, grace: float | None = None) -> None:
@@ -149,7 +142,7 @@ class Server:
             return
         codec = CODECS[socket.subprotocol] if socket.subprotocol is not None else None
         session = Session(self._rules, codec=codec, now=asyncio.get_running_loop().time())
-        connection = Connection(socket, session, self._world, self._patience)
+        connection = Connection(socket, session, self._world, self._patience, lambda: self.clients)
         self._connections.add(connection)
         try:
             await connection.serve()
@@ -171,34 +164,6 @@ class Server:
                 http.HTTPStatus.SERVICE_UNAVAILABLE, f"{self._max_clients} clients are connected already.\n"
             )
         return None
-
-    def _explain(self, error: OSError) -> OperatorError:
-        where = f"{self.host or 'all addresses'} port {self.port}"
-        if error.errno == errno.EADDRINUSE:
-            return OperatorError(
-                f"Another program listens on {where} already.",
-                remedy="Stop it, or choose another port with --port; --port 0 picks a free one.",
-            )
-        if error.errno in (errno.EACCES, errno.EPERM):
-            return OperatorError(
-                f"This user may not listen on {where}.", remedy="Choose a port above 1023 with --port."
-            )
-        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-            return OperatorError(
-                f"This machine has no address {self.host!r}.",
-                remedy="Use --host 127.0.0.1, or an address that this machine has.",
-            )
-        return OperatorError(f"Can't listen on {where}: {error}.", remedy="Try another --host or --port.")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine can connect to ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

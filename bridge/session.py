@@ -22,12 +22,15 @@ from bridge.protocol import (
     VERSION,
     AnyAnswer,
     AnyRequest,
+    AskStats,
+    Budget,
     Bye,
     Cancel,
     Error,
     ErrorCode,
     Event,
     Hello,
+    Hint,
     Limits,
     NpcDespawn,
     NpcInspect,
@@ -37,6 +40,8 @@ from bridge.protocol import (
     Pong,
     ReplyStart,
     Say,
+    Subscribe,
+    Topic,
     Welcome,
     read_request,
 )
@@ -110,6 +115,13 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Post what there is to say about ``topics`` from now on, and about no others."""
+
+    topics: frozenset[Topic]
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Cancel all open requests, send what waits in the outbox, then close the connection with ``code``."""
 
@@ -117,7 +129,7 @@ class HangUp:
     reason: str
 
 
-Intent = Start | Stop | HangUp
+Intent = Start | Stop | Watch | HangUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +256,12 @@ class Session:
                 if request.id is not None:
                     self._put(Ok(re=request.id))
                 return intents
+            case Subscribe():
+                if request.id in self._open:
+                    self._refuse_used(request.id)
+                    return []
+                self._put(Ok(re=request.id))
+                return [Watch(frozenset(request.topics))]
             case _:
                 return self._start(request, request.id)
 
@@ -282,8 +300,7 @@ class Session:
     def _start(self, request: AnyRequest, id: int | str) -> list[Intent]:
         limits = self.rules.limits
         if id in self._open:
-            # Without `re`: the answers with that id are those of the request that runs, and must not seem to end.
-            self._refuse(None, "bad_message", f"`id`: {id!r} is the id of a request that still runs.", "id")
+            self._refuse_used(id)
         elif isinstance(request, Say | Event) and id in self._said:
             what = "line" if isinstance(request, Say) else "event"
             message = f"`id`: {id!r} was told already in this session; a new {what} needs a new id."
@@ -312,6 +329,10 @@ class Session:
                 npcs = {request.npc, *request.hearers}
             case Event():
                 npcs = set(request.hearers)
+            case Hint():
+                npcs = set(request.npcs)
+            case Budget() | AskStats():
+                return ()
             case NpcSpawn() | NpcDespawn() | NpcInspect():
                 npcs = {request.npc}
             case _:
@@ -322,6 +343,10 @@ class Session:
         """The session's NPCs if ``npc`` and all that are being spawned become its own."""
         spawning = {request.npc for request in self._open.values() if isinstance(request, NpcSpawn)}
         return self._npcs | spawning | {npc}
+
+    def _refuse_used(self, id: int | str) -> None:
+        # Without `re`: the answers with that id are those of the request that runs, and must not seem to end.
+        self._refuse(None, "bad_message", f"`id`: {id!r} is the id of a request that still runs.", "id")
 
     def _refuse(
         self,

@@ -1,7 +1,7 @@
 """Between the words of the wire and the words of the world. Pure functions; nothing here waits or fails."""
 
 from bridge import protocol
-from npc_engine.inference.request import Priority
+from npc_engine.inference.request import TIERS, Budgets, Priority
 from npc_engine.world import events
 
 _PRIORITIES: dict[protocol.PriorityName, Priority] = {
@@ -34,6 +34,11 @@ def to_happening(event: protocol.Event) -> events.Happening:
         salience=event.salience,
         silent=event.silent,
     )
+
+
+def to_budgets(budget: protocol.Budget) -> Budgets:
+    """What each tier may take from now on."""
+    return Budgets(device=budget.device_bytes, ram=budget.ram_bytes, disk=budget.disk_bytes)
 
 
 def from_event(event: events.ReplyEvent, re: int | str) -> protocol.AnyAnswer:
@@ -90,6 +95,42 @@ def from_info(info: events.NpcInfo, re: int | str) -> protocol.NpcInfo:
             "relationships": {who: dict(what) for who, what in info.relationships.items()},
             "journal": [{"speaker": line.speaker, "text": line.text, "at": line.at} for line in info.journal],
             "tokens": dict(info.tokens),
-            "kv": {"bytes": info.kv_bytes, "tier": info.kv_tier},
+            "kv": {
+                "bytes": info.kv.nbytes,
+                "tier": info.kv.tier,
+                "tiers": {tier: info.kv.nbytes_in.get(tier, 0) for tier in TIERS},
+                "tokens": info.kv.tokens,
+            },
         }
     )
+
+
+def from_stats(stats: events.WorldStats, sessions: int, re: int | str | None = None) -> protocol.Stats:
+    """What whoever looks after the server is told: as an answer to ``re``, or to all who subscribed."""
+    engine = stats.engine
+    return protocol.Stats(
+        re=re,
+        sessions=sessions,
+        npcs=protocol.NpcCounts(known=stats.known, active=stats.active, awake=stats.awake, speaking=stats.speaking),
+        engine=protocol.EngineCounters(
+            running=engine.running,
+            waiting=engine.waiting,
+            steps=engine.steps,
+            prompt_tokens=engine.prompt_tokens,
+            cached_tokens=engine.cached_tokens,
+            generated_tokens=engine.generated_tokens,
+            parked=engine.parked,
+        ),
+        tiers={name: protocol.TierUse(used=use.used, budget=use.budget) for name, use in engine.tiers.items()},
+    )
+
+
+def path_to_npc(request: protocol.AnyRequest, npc: str) -> str | None:
+    """Where ``request`` names ``npc``, if it does."""
+    for field in ("npc", "hearers", "npcs"):
+        named = getattr(request, field, None)
+        if named == npc:
+            return field
+        if isinstance(named, list) and npc in named:
+            return f"{field}[{named.index(npc)}]"
+    return None

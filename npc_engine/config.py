@@ -6,6 +6,7 @@ in the file is ``NPC_ENGINE_PORT`` in the environment and ``--port`` on the comm
 
 import difflib
 import os
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from npc_engine.errors import OperatorError
 ENV_PREFIX = "NPC_ENGINE_"
 _APP = "npc-engine"
 _MAX_DEFAULT_RAM = 1 << 30
+_MAX_DEFAULT_DISK = 4 << 30
+_KV = "kv"
 
 
 def default_cache() -> Path:
@@ -50,6 +53,21 @@ def default_ram_budget() -> int:
     return min(psutil.virtual_memory().total // 4, _MAX_DEFAULT_RAM)
 
 
+def default_disk_budget(data: Path) -> int:
+    """Bytes for attention state in the data folder ``data``: a tenth of what its disk has free, at most 4 GiB.
+
+    What an earlier run has kept there counts as free, or every start would allow a little less than the one before.
+    """
+    kept = sum(file.stat().st_size for file in (data / _KV).glob("*") if file.is_file())
+    return min((free_space(data) + kept) // 10, _MAX_DEFAULT_DISK)
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free on the disk where ``folder`` is, or will be once it exists."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    return shutil.disk_usage(there).free
+
+
 def _expand(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111
 
@@ -65,6 +83,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
     port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
+    http_port: Port = Field(8766, description="a whole number from 0 to 65535, 0 for no HTTP")
     data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
     personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
     model: str = Field(
@@ -84,6 +103,18 @@ class Settings(BaseSettings):
         ge=16 << 20,
         description="an amount of memory such as 512MB or 2GiB, at least 16MiB",
     )
+    device_budget: ByteSize | None = Field(
+        None, ge=1, description="an amount of memory such as 512MB or 2GiB, enough for max_context tokens"
+    )
+    disk_budget: ByteSize = Field(
+        default_factory=lambda known: ByteSize(default_disk_budget(known["data"])),
+        description="an amount of disk space such as 500MB or 4GiB, 0 for none",
+    )
+
+    @property
+    def kv(self) -> Path:
+        """Where attention state is kept on disk."""
+        return self.data.absolute() / _KV
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Settings:

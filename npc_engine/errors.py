@@ -22,9 +22,13 @@ class NpcEngineError(Exception):
 
 
 class UnknownNpc(NpcEngineError):
-    """The named NPC was never spawned."""
+    """The NPC with the id ``npc`` was never spawned, or is parked."""
 
     code = "unknown_npc"
+
+    def __init__(self, message: str, *, npc: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.npc = npc
 
 
 class UnknownPersona(NpcEngineError):

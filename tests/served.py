@@ -38,7 +38,7 @@ class Served:
     """``npc-engine serve`` in a process of its own, from when it listens until ``end`` or ``kill``."""
 
     def __init__(self, data: Path, *arguments: str, port: int = 0) -> None:
-        command = [*COMMAND, "serve", "--port", str(port), "--data", str(data), *arguments]
+        command = [*COMMAND, "serve", "--port", str(port), "--http-port", "0", "--data", str(data), *arguments]
         self.process = subprocess.Popen(
             command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,11 +53,14 @@ def language_of(loaded: LoadedEngine) -> Language:
 
 
 class Overheard:
-    """A generator that notes every prompt it is given on its way to ``generator``."""
+    """A generator that notes what passes on its way to ``generator`` and back."""
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
         self.requests: list[Request] = []
+        self.usage: dict[str, Usage] = {}
+        self.prefetched: list[tuple[int, ...]] = []
+        self.outputs: list[Output] = []
 
     @property
     def max_context(self) -> int:
@@ -66,14 +69,19 @@ class Overheard:
     def new_id(self) -> str:
         return self._generator.new_id()
 
-    def generate(self, request: Request) -> AsyncGenerator[Output, None]:
+    async def generate(self, request: Request) -> AsyncGenerator[Output, None]:
         self.requests.append(request)
-        return self._generator.generate(request)
+        async with aclosing(self._generator.generate(request)) as outputs:
+            async for output in outputs:
+                self.usage[request.id] = output.usage
+                self.outputs.append(output)
+                yield output
 
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
         return await self._generator.cache_state(prompt)
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
+        self.prefetched.append(prompt)
         await self._generator.prefetch(prompt, within)
 
     async def set_budgets(self, budgets: Budgets) -> None:
@@ -92,7 +100,7 @@ class Script:
     """A generator that says what it is told to, a word at a time, and can be held in the middle of it.
 
     ``replies`` maps a piece of Mira's newest line to an answer; anything else is answered ``"Aye. Good day."``.
-    While ``gate`` is closed no answer gets past its first word.
+    While ``gate`` is closed no answer gets past its first word. It keeps the prompts in ``kept``.
     """
 
     max_context = 4096
@@ -107,24 +115,29 @@ class Script:
         self.gate.set()
         self.speaking: asyncio.Queue[str] = asyncio.Queue()
         self.closed: list[str] = []
+        self.requests: list[Request] = []
+        self.kept: set[tuple[int, ...]] = set()
+        self.prefetched: list[tuple[tuple[int, ...], float]] = []
+        self.budgets: list[Budgets] = []
 
     def new_id(self) -> str:
         self._numbers += 1
         return f"s{self._numbers}"
 
     async def cache_state(self, prompt: tuple[int, ...]) -> CacheState:
-        return CacheState(0, {})
+        return CacheState(len(prompt), {"ram": 1}) if prompt in self.kept else CacheState(0, {})
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
-        pass
+        self.prefetched.append((prompt, within))
 
     async def set_budgets(self, budgets: Budgets) -> None:
-        pass
+        self.budgets.append(budgets)
 
     async def stats(self) -> EngineStats:
-        return EngineStats()
+        return EngineStats(steps=len(self.requests))
 
     async def generate(self, request: Request) -> AsyncGenerator[Output, None]:
+        self.requests.append(request)
         usage, timings = Usage(len(request.prompt)), Timings()
         if not request.sampling.max_tokens:
             yield Output(request.id, usage, timings, finish=FinishReason.LENGTH)

@@ -3,7 +3,7 @@
 from bridge.client.client import DEFAULT_URL, Client
 from bridge.client.errors import ConnectionLost, ProtocolError, ServerUnreachable
 from bridge.client.exchange import Reactions, Reply
-from bridge.protocol import ReplyDone, Speaker
+from bridge.protocol import ReplyDone, Speaker, Stats
 
 __all__ = [
     "DEFAULT_URL",
@@ -15,4 +15,5 @@ __all__ = [
     "ReplyDone",
     "ServerUnreachable",
     "Speaker",
+    "Stats",
 ]

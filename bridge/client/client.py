@@ -19,12 +19,15 @@ from bridge.codec import CODECS, MSGPACK, Codec, CodecError
 from bridge.protocol import (
     VERSION,
     AnyAnswer,
+    AskStats,
+    Budget,
     Bye,
     Cancel,
     ClientInfo,
     Error,
     Event,
     Hello,
+    Hint,
     Limits,
     MemoryCompacted,
     NpcDespawn,
@@ -39,6 +42,9 @@ from bridge.protocol import (
     Request,
     Say,
     Speaker,
+    Stats,
+    Subscribe,
+    Topic,
     Welcome,
     read_answer,
 )
@@ -51,6 +57,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_URL = "ws://127.0.0.1:8765"
 
+A = TypeVar("A", bound=AnyAnswer)
 R = TypeVar("R", bound=Request)
 
 
@@ -63,7 +70,8 @@ class Client:
                 print(piece, end="")
 
     Methods raise ProtocolError when the server refuses or fails a request, and ConnectionLost when it goes away.
-    ``on_compacted`` is called with every ``memory.compacted``. All of it belongs to one event loop.
+    ``on_compacted`` is called with every ``memory.compacted``, ``on_stats`` with the ``stats`` that were subscribed to.
+    All of it belongs to one event loop.
     """
 
     def __init__(
@@ -77,10 +85,12 @@ class Client:
         subprotocol: str = MSGPACK.subprotocol,
         timeout: float = 10.0,
         on_compacted: Callable[[MemoryCompacted], None] | None = None,
+        on_stats: Callable[[Stats], None] | None = None,
     ) -> None:
         """``timeout`` is how many seconds connecting may take; requests take as long as they take."""
         self.url = url
         self.on_compacted = on_compacted
+        self.on_stats = on_stats
         self._hello = Hello(
             protocol=VERSION, client=ClientInfo(name=name, version=version, game=game), token=token, id=0
         )
@@ -189,6 +199,27 @@ class Client:
             Event, id=next(self._ids), hearers=[*hearers], text=text, kind=kind, salience=salience, silent=silent
         )
         return Reactions(self._open(request), lambda: self._cancel(request.id))
+
+    async def hint(self, npcs: Sequence[str], *, eta_ms: int = 0) -> None:
+        """``npcs`` are likely to be spoken to in so many milliseconds: their answers will begin sooner."""
+        await self._ask(_made(Hint, id=next(self._ids), npcs=[*npcs], eta_ms=eta_ms))
+
+    async def budget(
+        self, *, device_bytes: int | None = None, ram_bytes: int | None = None, disk_bytes: int | None = None
+    ) -> None:
+        """Change how much attention state the server may keep in each tier, from now on and for everyone."""
+        given = {"device_bytes": device_bytes, "ram_bytes": ram_bytes, "disk_bytes": disk_bytes}
+        await self._ask(_made(Budget, id=next(self._ids), **given))
+
+    async def stats(self) -> Stats:
+        """What the server has to do and what it keeps."""
+        answer = await self._ask(_made(AskStats, id=next(self._ids)))
+        assert isinstance(answer, Stats)
+        return answer
+
+    async def subscribe(self, *topics: Topic) -> None:
+        """Be told about ``topics`` from now on, and about no others: ``stats`` go to ``on_stats``, once a second."""
+        await self._ask(_made(Subscribe, id=next(self._ids), topics=[*topics]))
 
     async def ping(self) -> float:
         """Ask whether the server is there. Returns the seconds that it took to answer."""
@@ -308,11 +339,9 @@ class Client:
         if isinstance(answer, Bye):
             self._bye = answer.reason
         elif isinstance(answer, MemoryCompacted):
-            if self.on_compacted is not None:
-                try:
-                    self.on_compacted(answer)
-                except Exception:
-                    logger.exception("on_compacted failed")
+            _tell("on_compacted", self.on_compacted, answer)
+        elif isinstance(answer, Stats) and answer.re is None:
+            _tell("on_stats", self.on_stats, answer)
         elif answer.re is not None and (exchange := self._exchanges.get(answer.re)) is not None:
             last = is_last(exchange.request, answer)
             if last:
@@ -325,6 +354,15 @@ class Client:
         for exchange in self._exchanges.values():
             exchange.fail(self._lost)
         self._exchanges.clear()
+
+
+def _tell(name: str, listener: Callable[[A], None] | None, answer: A) -> None:
+    """Call a listener, if there is one. Its failure is its own: replies go on."""
+    if listener is not None:
+        try:
+            listener(answer)
+        except Exception:
+            logger.exception("%s failed", name)
 
 
 def _made(model: type[R], /, **fields: object) -> R:

@@ -88,10 +88,15 @@ class Remembered(Part):
 
 
 class KvUse(Part):
-    """What an NPC's attention state takes, and where it is now."""
+    """What is kept of an NPC's attention state, and where it is now.
+
+    ``tier`` is the slowest one that some of it must come from, ``none`` where nothing is kept.
+    """
 
     bytes: Integer
     tier: str
+    tiers: dict[str, Integer] = Field(description="bytes in each tier: device, ram, disk")
+    tokens: Integer = Field(description="tokens of the prompt that need not be computed again")
 
 
 class NpcInfo(Answer):
@@ -175,6 +180,44 @@ class MemoryCompacted(Answer):
     tokens_after: Integer
 
 
+class NpcCounts(Part):
+    """NPCs that the server knows; of them those in the game, those awake in memory, and those speaking right now."""
+
+    known: Integer
+    active: Integer
+    awake: Integer
+    speaking: Integer
+
+
+class EngineCounters(Part):
+    """Requests to the engine that run and wait now, and what it did since it started."""
+
+    running: Integer
+    waiting: Integer
+    steps: Integer
+    prompt_tokens: Integer
+    cached_tokens: Integer = Field(description="of the prompt tokens, those that were already computed")
+    generated_tokens: Integer
+    parked: Integer = Field(description="how often one had to make room for another")
+
+
+class TierUse(Part):
+    """Bytes of attention state in a tier, and the most there may be."""
+
+    used: Integer
+    budget: Integer
+
+
+class Stats(Answer):
+    """What the server has to do and what it keeps: the answer to ``stats``, and what its subscribers get."""
+
+    type: Literal["stats"] = "stats"
+    sessions: Integer = Field(description="clients that are connected")
+    npcs: NpcCounts
+    engine: EngineCounters
+    tiers: dict[str, TierUse] = Field(description="by name: device, ram, disk")
+
+
 class Error(Answer):
     """What was asked for didn't happen. ``path`` leads into the request, to what was wrong with it."""
 
@@ -203,6 +246,7 @@ AnyAnswer = (
     | ReplySentence
     | ReplyDone
     | MemoryCompacted
+    | Stats
     | Error
     | Bye
 )

@@ -54,7 +54,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> Explanation:
     else:
         pattern = _EXPECTED.get(first["type"], "{message}")
         expected = pattern.format_map({"message": first["msg"], **first.get("ctx", {})})
-        what = f"`{path}`: {expected}, got {describe(first['input'])}"
+        what = f"`{path}`: {expected}, got {describe(first['input'])}" if path else f"E{expected[1:]}"
     meaning = _description(model, first["loc"])
     sentences = [f"{what}." if not meaning else f"{what}; it is {meaning}."]
     if len(problems) > 1:

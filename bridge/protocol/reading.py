@@ -44,7 +44,7 @@ def read_request(plain: Mapping[str, Any]) -> AnyRequest | Error:
         return model.model_validate(plain)  # type: ignore[return-value]
     except ValidationError as error:
         path, message = explain(model, error)
-        return Error(re=re, code="bad_message", message=message, path=path)
+        return Error(re=re, code="bad_message", message=message, path=path or None)
 
 
 def read_answer(plain: Mapping[str, Any]) -> AnyAnswer | None:

@@ -3,14 +3,16 @@
 The descriptions are part of the protocol: they appear in generated documentation and in the errors that a modder reads.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from bridge.protocol.base import Integer, Message, Name, NpcId, Part, RequestId, Words
 
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
+Topic = Literal["stats"]
 
 
 class ClientInfo(Part):
@@ -118,5 +120,59 @@ class Ping(Request):
     type: Literal["ping"] = "ping"
 
 
-AnyRequest = Hello | NpcSpawn | NpcDespawn | NpcList | NpcInspect | Say | Event | Cancel | Ping
+class Hint(NumberedRequest):
+    """NPCs are likely to be spoken to soon: bring up what they have in mind."""
+
+    type: Literal["hint"] = "hint"
+    npcs: list[NpcId] = Field(description="the ids of NPCs that are likely next, at least one", min_length=1)
+    eta_ms: Integer = Field(description="milliseconds until then, 0 for any moment", ge=0)
+
+
+class Budget(NumberedRequest):
+    """Change how much attention state may be kept in each tier, from now on and for everyone."""
+
+    type: Literal["budget"] = "budget"
+    device_bytes: Integer | None = Field(None, description="the most bytes on the compute device", ge=0)
+    ram_bytes: Integer | None = Field(None, description="the most bytes in RAM", ge=0)
+    disk_bytes: Integer | None = Field(None, description="the most bytes on disk", ge=0)
+
+    @model_validator(mode="after")
+    def _names_a_tier(self) -> Self:
+        if not self.tiers():
+            raise PydanticCustomError("no_tier", "expected `device_bytes`, `ram_bytes` or `disk_bytes`")
+        return self
+
+    def tiers(self) -> list[str]:
+        """The fields that are given, fastest tier first."""
+        return [name for name in ("device_bytes", "ram_bytes", "disk_bytes") if getattr(self, name) is not None]
+
+
+class AskStats(NumberedRequest):
+    """Ask for ``stats`` once."""
+
+    type: Literal["stats"] = "stats"
+
+
+class Subscribe(NumberedRequest):
+    """Ask to be told about topics from now on, and about nothing else."""
+
+    type: Literal["subscribe"] = "subscribe"
+    topics: list[Topic] = Field(description="what to be told about; 'stats' is all there is, [] ends it")
+
+
+AnyRequest = (
+    Hello
+    | NpcSpawn
+    | NpcDespawn
+    | NpcList
+    | NpcInspect
+    | Say
+    | Event
+    | Cancel
+    | Ping
+    | Hint
+    | Budget
+    | AskStats
+    | Subscribe
+)
 ClientMessage = Annotated[AnyRequest, Field(discriminator="type")]

@@ -27,7 +27,7 @@ app.command()(chat)
 app.command()(lint)
 app.add_typer(models)
 app.command()(doctor)
-app.command()(bench)
+app.add_typer(bench)
 
 
 def _show_version(wanted: bool) -> None:

@@ -85,8 +85,8 @@ def _client(loop: "BackgroundLoop", settings: "Settings", url: str | None, *, ow
     async def start(stack: AsyncExitStack) -> Client:
         # Behind its own socket, so that what is tried here is what a game gets. The port is no one else's business.
         secret = secrets.token_urlsafe()
-        server = await stack.enter_async_context(serving(prepared, host=_LOCAL, port=0, token=secret))
-        return await stack.enter_async_context(Client(server.url, token=secret, name="chat"))
+        doors = await stack.enter_async_context(serving(prepared, host=_LOCAL, port=0, token=secret))
+        return await stack.enter_async_context(Client(doors.websocket.url, token=secret, name="chat"))
 
     with ShownProgress() as progress:
         progress.begin("Starting an engine for this talk")

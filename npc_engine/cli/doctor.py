@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,11 +91,12 @@ def _instructions() -> list[str]:
 
 def _folders(settings: "Settings") -> dict[str, str]:
     from npc_engine.cli.console import size
+    from npc_engine.config import free_space
     from npc_engine.inference.model.catalog import cached_models
 
     rows = {
-        "cache": f"{settings.cache}, {size(_free(settings.cache))} free",
-        "data": f"{settings.data}, {size(_free(settings.data))} free",
+        "cache": f"{settings.cache}, {size(free_space(settings.cache))} free",
+        "data": f"{settings.data}, {size(free_space(settings.data))} free",
         "personas": str(settings.personas),
     }
     models = cached_models(settings.cache)
@@ -104,15 +104,11 @@ def _folders(settings: "Settings") -> dict[str, str]:
     return rows
 
 
-def _free(folder: Path) -> int:
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
-    return shutil.disk_usage(there).free
-
-
 def _choice(settings: "Settings") -> dict[str, str]:
     import torch
 
     from npc_engine.cli.console import size
+    from npc_engine.cli.device_budget import default_device_budget
     from npc_engine.errors import OperatorError
     from npc_engine.inference.model.catalog import resolve
     from npc_engine.inference.model.spec import read_spec
@@ -126,14 +122,25 @@ def _choice(settings: "Settings") -> dict[str, str]:
     dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
     choice = probe(spec, dtype=dtype, weights=settings.weights)
     per_token = spec.kv_bytes_per_token(choice.dtype)
+    least = per_token * min(settings.max_context, spec.max_positions)
+    device_budget = settings.device_budget or default_device_budget(choice.device, least)
     rows = {
         "folder": str(spec.folder),
         "chosen": choice.explain(),
         "threads": str(torch.get_num_threads()),
-        "kept in RAM": f"{size(settings.ram_budget)}, room for {settings.ram_budget // per_token:,} tokens",
+        f"on {choice.device}, speaking": _room(device_budget, per_token),
+        "kept in RAM": _room(settings.ram_budget, per_token),
+        "kept on disk": f"{size(settings.disk_budget)} in {settings.kv}" if settings.disk_budget else "nothing",
     }
-    for label, timings in {"linears": choice.linear_us, "attention": choice.attention_us}.items():
+    measured_us = {"linears": choice.linear_us, "attention": choice.decode_us, "attention of prompts": choice.prompt_us}
+    for label, timings in measured_us.items():
         if timings:
             measured = (f"{name} {us:,.0f} µs" for name, us in sorted(timings.items(), key=lambda item: item[1]))
             rows[f"{label}, because"] = ", ".join(measured)
     return rows
+
+
+def _room(budget: int, per_token: int) -> str:
+    from npc_engine.cli.console import size
+
+    return f"{size(budget)}, room for {budget // per_token:,} tokens"

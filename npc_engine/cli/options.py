@@ -7,6 +7,7 @@ import typer
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8765")]
+HttpPort = Annotated[int | None, typer.Option(help="Port for OpenAI's HTTP API; 0 turns it off.", show_default="8766")]
 Data = Annotated[Path | None, typer.Option(help="Folder for journals.", show_default="the user's data folder")]
 Personas = Annotated[Path | None, typer.Option(help="Folder of worlds.", show_default="the example worlds")]
 Model = Annotated[
@@ -23,9 +24,23 @@ Weights = Annotated[
 ]
 MaxBatch = Annotated[int | None, typer.Option(help="NPCs that may speak at once.", show_default="32")]
 MaxContext = Annotated[int | None, typer.Option(help="Tokens that a prompt may take.", show_default="4096")]
+DeviceBudget = Annotated[
+    str | None,
+    typer.Option(
+        help="Memory of the compute device for NPCs that speak, such as 2GiB.",
+        show_default="a quarter, without CUDA at most 1GiB",
+    ),
+]
 RamBudget = Annotated[
     str | None,
     typer.Option(help="Memory for what NPCs keep in mind, such as 512MB.", show_default="a quarter, at most 1GiB"),
+]
+DiskBudget = Annotated[
+    str | None,
+    typer.Option(
+        help="Disk space for what NPCs keep in mind, such as 8GiB; 0 for none.",
+        show_default="a tenth of what is free, at most 4GiB",
+    ),
 ]
 
 

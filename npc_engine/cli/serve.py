@@ -9,8 +9,11 @@ import typer
 from npc_engine.cli.options import (
     Config,
     Data,
+    DeviceBudget,
+    DiskBudget,
     Dtype,
     Host,
+    HttpPort,
     MaxBatch,
     MaxContext,
     Model,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 def serve(
     host: Host = None,
     port: Port = None,
+    http_port: HttpPort = None,
     data: Data = None,
     personas: Personas = None,
     model: Model = None,
@@ -40,7 +44,9 @@ def serve(
     weights: Weights = None,
     max_batch: MaxBatch = None,
     max_context: MaxContext = None,
+    device_budget: DeviceBudget = None,
     ram_budget: RamBudget = None,
+    disk_budget: DiskBudget = None,
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
@@ -52,6 +58,7 @@ def serve(
     flags = given(
         host=host,
         port=port,
+        http_port=http_port,
         data=data,
         personas=personas,
         model=model,
@@ -61,7 +68,9 @@ def serve(
         weights=weights,
         max_batch=max_batch,
         max_context=max_context,
+        device_budget=device_budget,
         ram_budget=ram_budget,
+        disk_budget=disk_budget,
     )
     try:
         with (
@@ -94,8 +103,12 @@ async def _serve(prepared: "Prepared") -> None:
 
     settings, stop = prepared.settings, stop_event()
     token = settings.token.get_secret_value() if settings.token else None
-    async with serving(prepared, host=settings.host, port=settings.port, token=token) as server:
-        # Whoever started this waits for the line, through a pipe as likely as not.
-        print(f"listening on {server.url}", flush=True)
+    async with serving(
+        prepared, host=settings.host, port=settings.port, token=token, http_port=settings.http_port
+    ) as doors:
+        # Whoever started this waits for the first line, through a pipe as likely as not.
+        print(f"listening on {doors.websocket.url}", flush=True)
+        if doors.http is not None:
+            print(f"listening on {doors.http.url}", flush=True)
         await stop.wait()
         print("stopping", flush=True)

@@ -1,16 +1,20 @@
 """From settings to a server that accepts connections: the one place where all rooms are put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_engine.config import Settings
 from npc_engine.inference.model.progress import Progress
 
 if TYPE_CHECKING:
+    from bridge.openai_api.server import HttpServer
     from bridge.server import Server
     from npc_engine.inference.load import LoadedEngine
+    from npc_engine.inference.request import Generator
     from npc_engine.persona import LoadedWorld
     from npc_engine.store import DataFolder
 
@@ -40,22 +44,55 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
         library = load_library(settings.personas)
         folder = resolve(settings.model, cache=settings.cache, report=report)
         limit_spinning()
-        from npc_engine.inference.load import EngineOptions, load_engine
+        yield Prepared(settings, data, library, _load(settings, folder))
 
-        options = EngineOptions(
-            dtype=settings.dtype,
-            weights=settings.weights,
-            threads=settings.threads,
-            max_batch=settings.max_batch,
-            max_context=settings.max_context,
-            ram_budget=settings.ram_budget,
-        )
-        yield Prepared(settings, data, library, load_engine(folder, options))
+
+def _load(settings: Settings, folder: Path) -> "LoadedEngine":
+    """The engine for the model in ``folder``. Imports torch."""
+    import torch
+
+    from npc_engine.cli.device_budget import check_device_budget, default_device_budget
+    from npc_engine.inference.load import EngineOptions, load_engine
+    from npc_engine.inference.model.spec import read_spec
+    from npc_engine.inference.probe import best_device
+
+    spec = read_spec(folder)
+    max_context = min(settings.max_context, spec.max_positions)
+    # The model's dtype is chosen while it is loaded: the widest one is allowed for.
+    widest = spec.kv_bytes_per_token(torch.float32) * max_context
+    device_budget = settings.device_budget or default_device_budget(best_device(), least=widest)
+    options = EngineOptions(
+        dtype=settings.dtype,
+        weights=settings.weights,
+        threads=settings.threads,
+        max_batch=settings.max_batch,
+        max_context=settings.max_context,
+        device_budget=device_budget,
+        ram_budget=settings.ram_budget,
+        disk_budget=settings.disk_budget,
+        disk=settings.kv if settings.disk_budget else None,
+    )
+    loaded = load_engine(folder, options)
+    check_device_budget(device_budget, spec.kv_bytes_per_token(loaded.choice.dtype) * max_context, max_context)
+    return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What listens: for games, and for whatever speaks OpenAI's API, unless that is turned off."""
+
+    websocket: "Server"
+    http: "HttpServer | None"
 
 
 @asynccontextmanager
-async def serving(prepared: Prepared, *, host: str, port: int, token: str | None) -> "AsyncIterator[Server]":
-    """A server that listens, until the block is left: then it drains, and what was said is in the journal."""
+async def serving(
+    prepared: Prepared, *, host: str, port: int, token: str | None, http_port: int = 0
+) -> "AsyncIterator[Doors]":
+    """Servers that listen, until the block is left: then they drain, and what was said is in the journal.
+
+    ``http_port`` 0 leaves HTTP out.
+    """
     from bridge.server import Server
     from npc_engine.inference.thread import EngineThread
     from npc_engine.mind.markup import read_markup
@@ -71,7 +108,27 @@ async def serving(prepared: Prepared, *, host: str, port: int, token: str | None
             world = World(prepared.library, journal, language, engine)
             await world.start()
             try:
-                async with Server(world, host=host, port=port, token=token, model=prepared.settings.model) as server:
-                    yield server
+                async with AsyncExitStack() as stack:
+                    server = Server(world, host=host, port=port, token=token, model=prepared.settings.model)
+                    http = _http_server(prepared, engine, host=host, port=http_port, token=token) if http_port else None
+                    doors = [door for door in (server, http) if door is not None]
+                    for door in doors:
+                        await stack.enter_async_context(door)
+                    yield Doors(server, http)
+                    # One after the other would double the time that running replies get.
+                    await asyncio.gather(*(door.close() for door in doors))
             finally:
                 await world.close()
+
+
+def _http_server(
+    prepared: Prepared, generator: "Generator", *, host: str, port: int, token: str | None
+) -> "HttpServer":
+    from bridge.openai_api.app import Served
+    from bridge.openai_api.server import HttpServer
+    from npc_engine.mind.chat_template import read_chat_template
+
+    loaded = prepared.loaded
+    template = read_chat_template(loaded.spec.folder)
+    served = Served(prepared.settings.model, generator, loaded.tokenizer, template, loaded.spec.end_ids)
+    return HttpServer(served, host=host, port=port, token=token)

@@ -137,18 +137,23 @@ class Engine:
         assert self._slots.keys.shape == self._slots.values.shape
         assert len(self._sequences) == len(running) + len(self._scheduler.waiting)
         assert self._slots.nbytes <= self._slots.budget
-        self._cache.check_integrity()
+        self._cache.check_integrity([s.held for s in self._scheduler.waiting if s.held is not None])
 
     def forget(self) -> None:
         """Drop all kept attention state: conversations are read again. For when it can't be trusted."""
         for sequence in self._scheduler.waiting:
-            self._hold(sequence, None)
+            sequence.held, sequence.awaits_disk = None, False
         self._cache.clear()
 
     def tend(self) -> bool:
         """What can be done while nobody speaks: see to the disk. Whether something was begun."""
-        self._cache.poll()
-        return self._cache.write_through()
+        try:
+            self._cache.poll()
+            return self._cache.write_through()
+        except Exception:  # nobody asked for this: it must not end the thread that answers
+            _log.exception("kept attention state can't be looked after; all of it is dropped")
+            self.forget()
+            return False
 
     def close(self) -> None:
         """Write down what is kept, so that the next start finds it."""
@@ -211,6 +216,10 @@ class Engine:
 
     def _make_slot(self, candidate: Sequence) -> bool:
         """See that there is a slot for ``candidate``, even by parking who ranks behind it. Whether there is."""
+        stay = [s for s in self._scheduler.running if s.request.priority <= candidate.request.priority]
+        longest = max(len(s.tokens) for s in (*stay, candidate)) + _GROWTH
+        if stay and not (len(stay) < self._slots.max_slots and self._slots.fits(len(stay) + 1, longest)):
+            return False  # parking all others would not help
         while not self._slots.can_take(self._longest(candidate) + _GROWTH):
             victim = self._scheduler.to_park(candidate)
             if victim is None:
@@ -255,6 +264,7 @@ class Engine:
     def _abandon(self, error: str) -> None:
         """End every running request without touching its state, which a failure may have left half-written."""
         for sequence in self._scheduler.running:
+            self._hold(sequence, None)
             del self._sequences[sequence.request.id]
             if sequence.finish is None:
                 self._outbox.append(sequence.end(FinishReason.ERROR, error=error))

@@ -12,6 +12,7 @@ from npc_engine.inference.kv.ram import block_shape
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.fingerprint import fingerprint
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
+from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.quantised import QuantisedWeights
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
@@ -64,7 +65,7 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     device = torch.device(options.device) if options.device else None
     choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights)
     max_context = min(options.max_context, spec.max_positions)
-    runner = _runner(spec, choice, max_context)
+    runner = load_runner(spec, choice, max_context)
     slots = Slots(
         layers=spec.layers,
         kv_heads=spec.kv_heads,
@@ -90,27 +91,23 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
 
 
-def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
-    """The weights of a Llama-shaped model, as ``choice`` has them."""
+def _weights(spec: ModelSpec, choice: Choice) -> WeightSource:
     if choice.int8:
         return QuantisedWeights(spec, choice.dtype)
     return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear)
 
 
-def _runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
+def load_runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
+    """The model, as ``choice`` has it, for contexts of so many tokens. Raises OperatorError when it can't be read."""
     if is_llama_shaped(spec):
+        rope = Rope.of(spec, max_context, choice.device)
         return LlamaRunner(
-            spec,
-            load_weights(spec, choice),
-            dtype=choice.dtype,
-            device=choice.device,
-            attention=choice.attention_kernel,
-            max_positions=max_context,
+            spec, _weights(spec, choice), choice.operations(spec, rope), dtype=choice.dtype, device=choice.device
         )
     # transformers takes seconds to import, and the fused path does not need it.
     from npc_engine.inference.model.library import LibraryRunner
 
-    return LibraryRunner(spec, dtype=choice.dtype, device=choice.device, attention=choice.attention_kernel)
+    return LibraryRunner(spec, dtype=choice.dtype, device=choice.device, attention=choice.attention)
 
 
 def _dtype(name: str | None) -> torch.dtype | None:

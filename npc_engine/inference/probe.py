@@ -15,27 +15,37 @@ import torch
 
 from npc_engine.errors import OperatorError
 from npc_engine.inference.model.eight_bit import EightBitLinear
-from npc_engine.inference.model.kernels import ATTENTION_KERNELS, AttentionKernel
-from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinear, PackedLinear
+from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention
+from npc_engine.inference.model.linears import LINEAR_KERNELS, MakeLinear, PackedLinear
 from npc_engine.inference.model.llama import is_llama_shaped
+from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.spec import ModelSpec
 
 INT8 = "int8"
 _ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
+_PROMPT, _PROMPT_SLOTS = 48, 2
+_JIT = "compiled"
 _MICROSECONDS = 1e6
 _Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen, and the timings (microseconds per call, by variant) that say why."""
+    """What was chosen, and the timings (microseconds per call, by variant) that say why.
+
+    ``decode`` and ``prompt`` name attention kernels, for one query a slot and for many. With ``jit``, compiled kernels
+    take the place of ``decode`` and of the small operations.
+    """
 
     device: torch.device
     dtype: torch.dtype
     linear: str
-    attention: str
+    decode: str
+    prompt: str
+    jit: bool
     linear_us: dict[str, float]
-    attention_us: dict[str, float]
+    decode_us: dict[str, float]
+    prompt_us: dict[str, float]
 
     @property
     def int8(self) -> bool:
@@ -48,18 +58,32 @@ class Choice:
         return LINEAR_KERNELS[self.linear]
 
     @property
-    def attention_kernel(self) -> AttentionKernel:
-        return ATTENTION_KERNELS[self.attention]
+    def attention(self) -> Attention:
+        return Attention(ATTENTION_KERNELS[self.decode], ATTENTION_KERNELS[self.prompt])
+
+    def operations(self, spec: ModelSpec, rope: Rope) -> Operations:
+        """The operations for a model of the Llama family."""
+        if self.jit:
+            from npc_engine.inference.model.jit.operations import JitOperations
+
+            return JitOperations(spec, rope)
+        return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:
         """One line for a log."""
         dtype = str(self.dtype).removeprefix("torch.")
-        return f"{self.device} · {dtype} · {self.linear} linear · {self.attention} attention"
+        decode = _JIT if self.jit else self.decode
+        return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {self.prompt} for prompts"
 
 
 def best_device() -> torch.device:
     """CUDA if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def int8_available(spec: ModelSpec, device: torch.device) -> bool:
+    """Whether ``spec`` can run with int8 weights on ``device``."""
+    return device.type == "cpu" and is_llama_shaped(spec) and EightBitLinear.available()
 
 
 @torch.inference_mode()
@@ -72,37 +96,43 @@ def probe(
 ) -> Choice:
     """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``.
 
-    ``weights`` is ``exact`` (as stored), ``int8`` (quantised) or ``auto``: whichever is faster, but exact where float32
-    was asked for. Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
-    Raises OperatorError when int8 is asked for and can't be had.
+    ``weights`` is ``exact`` (as stored), ``int8``, or ``auto``: whichever is faster, but exact where float32 is asked
+    for. Raises OperatorError when int8 is asked for and can't be had.
+
+    Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
     """
     device = device or best_device()
-    can_int8 = device.type == "cpu" and is_llama_shaped(spec) and EightBitLinear.available()
-    if weights == "int8" and not can_int8:
+    can_int8 = int8_available(spec, device)
+    if weights == INT8 and not can_int8:
         raise OperatorError(
-            "This model can't be run with int8 weights here: that takes a CPU with eight-bit products and a model of"
-            " the Llama family.",
+            "This model can't be run with int8 weights here: they take a processor with eight-bit products and a model"
+            " of the Llama family.",
             remedy="Use --weights auto.",
         )
     if device.type == "cuda":
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return Choice(device, dtype or half, "plain", "sdpa", {}, {})
+        return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
     dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
     linear_us = _time_linears(spec, dtypes)
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
-    named = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
-    if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
-        named[INT8] = _time_int8(spec)
-        if weights == "int8" or named[INT8] < linear_us[chosen_dtype, linear]:
+    named_us = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
+    if can_int8 and (weights == INT8 or (weights == "auto" and dtype is not torch.float32)):
+        named_us[INT8] = _time_int8(spec)
+        if weights == INT8 or named_us[INT8] < linear_us[chosen_dtype, linear]:
             linear = INT8
-    attention_us = _time_attention(spec, chosen_dtype)
+    jit = _jit_trial(spec, chosen_dtype)
+    decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
+    prompt_us = _time_attention(spec, chosen_dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
     return Choice(
         device,
         chosen_dtype,
         linear,
-        min(attention_us, key=lambda name: attention_us[name]),
-        named,
-        attention_us,
+        min(ATTENTION_KERNELS, key=lambda name: decode_us[name]),
+        min(prompt_us, key=lambda name: prompt_us[name]),
+        min(decode_us, key=lambda name: decode_us[name]) == _JIT,
+        named_us,
+        decode_us,
+        prompt_us,
     )
 
 
@@ -140,19 +170,39 @@ def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[
 
 def _time_int8(spec: ModelSpec) -> float:
     matrix = torch.randn(4 * spec.hidden, spec.hidden)
-    run = partial(_apply_all, [EightBitLinear(matrix) for _ in range(_MATRICES)], torch.randn(_ROWS, spec.hidden))
+    levels = torch.randint(0, 255, (_ROWS, spec.hidden), dtype=torch.uint8)
+    run = partial(_apply_all, [EightBitLinear(matrix).product for _ in range(_MATRICES)], levels)
     return _race({INT8: run})[INT8] / _MATRICES
 
 
-def _time_attention(spec: ModelSpec, dtype: torch.dtype) -> dict[str, float]:
-    store = torch.randn(2, _SLOTS, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
-    query = torch.randn(_SLOTS, spec.kv_heads, spec.group, spec.head_dim).to(dtype)
-    return _race(
-        {name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()}
-    )
+def _time_attention(
+    spec: ModelSpec,
+    dtype: torch.dtype,
+    *,
+    slots: int,
+    width: int,
+    besides: Mapping[str, Callable[[], object]] | None = None,
+) -> dict[str, float]:
+    store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
+    query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
+    runs = {
+        name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()
+    }
+    return _race({**runs, **(besides or {})})
 
 
-def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:
+def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
+    """The compiled decode attention at the sizes of ``_time_attention``; None where there is none."""
+    if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
+        return None
+    try:
+        from npc_engine.inference.model.jit.trial import make_trial
+    except ImportError:
+        return None
+    return make_trial(spec, slots=_SLOTS, keys=_KEYS)
+
+
+def _apply_all(linears: Sequence[Callable[[torch.Tensor], torch.Tensor]], x: torch.Tensor) -> None:
     for linear in linears:
         linear(x)
 

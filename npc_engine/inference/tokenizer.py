@@ -40,6 +40,12 @@ class Tokenizer:
         """Ids of template text; control tokens in it are control tokens. Adds nothing at either end."""
         return list(self._markup.encode(text, add_special_tokens=False).ids)
 
+    def encode_whole(self, text: str) -> list[int]:
+        """Ids of a whole prompt that somebody has put together: markup, after what the model begins every text with."""
+        ids = list(self._markup.encode(text, add_special_tokens=True).ids)
+        # Whoever spells the beginning out does not want it twice.
+        return ids[1:] if len(ids) > 1 and ids[0] == ids[1] and ids[0] in self._control.values() else ids
+
     def encode_text(self, text: str) -> list[int]:
         """Ids of someone's words. No control token ever comes out, whatever they wrote."""
         ids = list(self._text.encode(text, add_special_tokens=False).ids)

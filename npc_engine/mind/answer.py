@@ -39,12 +39,13 @@ class Answer:
                     break
                 if output.finish is not None:
                     self.finish = output.finish
-                    _raise_failure(output.finish, output.error)
+                    raise_failure(output.finish, output.error)
         for piece in self._parser.finish(cut=self.finish is not FinishReason.STOP):
             yield piece
 
 
-def _raise_failure(finish: FinishReason, error: str) -> None:
+def raise_failure(finish: FinishReason, error: str) -> None:
+    """Raise DeadlinePassed or NpcEngineError where a generation did not end as it should."""
     if finish is FinishReason.DEADLINE:
         raise DeadlinePassed(
             "The deadline passed before the answer could begin.", remedy="Allow more time, or ask again."

@@ -81,6 +81,11 @@ class Context:
         before = self._stable[: len(self._stable) - len(line.ids)]
         return before + volatile + markup.newline + line.ids + markup.user_to_assistant
 
+    def aside(self, question: Ids) -> Ids:
+        """The ids to continue for an answer to ``question``, which is heard by nobody and never becomes history."""
+        joint = self._markup.newline if self._segments and self._segments[-1].kind == "heard" else ()
+        return self._stable + joint + question + self._markup.user_to_assistant
+
     def overflow(self, reserve: int) -> int:
         """Tokens too many if ``reserve`` more must fit (volatile facts, markup and reply)."""
         return max(0, len(self._stable) + reserve - self.room)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError
 from npc_engine.inference.request import CacheState, Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
-from npc_engine.mind.answer import Answer
+from npc_engine.mind.answer import Answer, raise_failure
 from npc_engine.mind.context import Context, Head, Segment
 from npc_engine.mind.markup import Ids, Markup
 from npc_engine.mind.reply import ReplyParser
@@ -38,7 +39,10 @@ class Language:
 
 
 class Mind:
-    """The mind of ``npc``. ``turn`` is held while it answers: it says one thing at a time."""
+    """The mind of ``npc``. ``turn`` is held while it answers: it says one thing at a time.
+
+    ``idle`` is held while its prompt is read in idle time: not everyone in the world may want that at once.
+    """
 
     def __init__(
         self,
@@ -49,12 +53,13 @@ class Mind:
         language: Language,
         generator: Generator,
         variables: Mapping[str, str],
+        idle: asyncio.Semaphore,
     ) -> None:
         self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
         self.persona: Persona = loaded.personas[persona_id]
         self.turn = asyncio.Lock()
         self._loaded, self._language, self._generator = loaded, language, generator
-        self._variables = variables
+        self._variables, self._idle = variables, idle
         # Every answer begins with the name of who gives it, as lines begin with their speaker's. Without it, small
         # models take the next turn in that play of names to be the player's.
         self._markup = language.markup.with_cue(tuple(language.tokenizer.encode_text(f"{self.persona.name}:")))
@@ -181,8 +186,30 @@ class Mind:
         around = len(self._markup.user_to_assistant) + len(self._markup.newline)
         return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line)) + around)
 
+    async def fork(self, question: str, *, max_tokens: int, priority: Priority = Priority.PLAYER) -> str:
+        """What it would most likely say to ``question``, and never learns of: a second opinion, at any time.
+
+        All that it has in mind is shared with its own prompt, so only the question is read. Raises LimitExceeded for
+        one that does not fit, NpcEngineError when the engine failed.
+        """
+        ids = tuple(self._language.tokenizer.encode_text(" ".join(question.split())))
+        sampling = Sampling(max_tokens=max_tokens, stop_ids=self._language.end_ids)
+        request = Request(self._generator.new_id(), self._context.aside(ids), sampling, priority)
+        text = ""
+        async with aclosing(self._generator.generate(request)) as outputs:
+            async for output in outputs:
+                text += output.text
+                if output.finish is not None:
+                    raise_failure(output.finish, output.error)
+        return text.strip()
+
+    async def expect(self, within: float) -> None:
+        """It is likely to be spoken to ``within`` so many seconds: have its attention state brought up until then."""
+        await self._generator.prefetch(self._context.stable, within)
+        self.warm()
+
     def warm(self) -> None:
-        """Have the prompt's attention state computed in idle time, so that the next line finds all of it."""
+        """Have what is kept nowhere of the prompt's attention state computed in idle time, for the next line."""
         if self._warming is None or self._warming.done():
             self._warming = asyncio.get_running_loop().create_task(self._warm())
 
@@ -192,13 +219,16 @@ class Mind:
             self._warming.cancel()
 
     async def _warm(self) -> None:
-        request = Request(
-            self._generator.new_id(), self._context.stable, Sampling(max_tokens=0), priority=Priority.IDLE
-        )
         # Whatever refuses it now, the next answer will say so to someone.
         with contextlib.suppress(NpcEngineError):
-            async for _ in self._generator.generate(request):
-                pass
+            async with self._idle:
+                prompt = self._context.stable
+                if (await self._generator.cache_state(prompt)).tokens == len(prompt):
+                    return
+                request = Request(self._generator.new_id(), prompt, Sampling(max_tokens=0), priority=Priority.IDLE)
+                async with aclosing(self._generator.generate(request)) as outputs:
+                    async for _ in outputs:
+                        pass
 
     @property
     def _window(self) -> int:

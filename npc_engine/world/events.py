@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from npc_engine.inference.request import FinishReason, Priority, Timings, Usage
+from npc_engine.inference.request import CacheState, EngineStats, FinishReason, Priority, Timings, Usage
 
 SpeakerKind = Literal["player", "npc", "system"]
 
@@ -110,7 +110,10 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class NpcInfo:
-    """What an NPC is made of right now. ``tokens`` is per part of the prompt; ``journal`` the newest entries."""
+    """What an NPC is made of right now.
+
+    ``tokens`` is per part of the prompt, ``kv`` what is kept of its attention state; ``journal`` the newest entries.
+    """
 
     npc: str
     persona: str
@@ -120,5 +123,15 @@ class NpcInfo:
     relationships: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     journal: tuple[Remembered, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)
-    kv_bytes: int = 0
-    kv_tier: str = "none"
+    kv: CacheState = field(default_factory=lambda: CacheState(0, {}))
+
+
+@dataclass(frozen=True, slots=True)
+class WorldStats:
+    """How many NPCs there are: known, in the game, awake in memory, and speaking right now; and the engine's part."""
+
+    known: int
+    active: int
+    awake: int
+    speaking: int
+    engine: EngineStats

@@ -8,8 +8,8 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from npc_engine.errors import UnknownNpc, UnknownPersona
-from npc_engine.inference.request import Generator, Priority
+from npc_engine.errors import UnknownNpc
+from npc_engine.inference.request import Budgets, Generator, Priority
 from npc_engine.mind.answer import Answer
 from npc_engine.mind.mind import Language, Mind
 from npc_engine.mind.reply import Delta
@@ -28,10 +28,15 @@ from npc_engine.world.events import (
     ReplyStarted,
     Say,
     Speaker,
+    WorldStats,
 )
+from npc_engine.world.homes import home_of
 
 SHOWN_ENTRIES = 50
 """Journal entries that ``inspect`` shows."""
+
+WARMED_AT_ONCE = 16
+"""NPCs whose prompts are read in idle time at once: the places in the engine's queue are for those who speak."""
 
 _WORLD_SPEAKER = Speaker("world", "", "system")
 
@@ -56,6 +61,7 @@ class World:
         self._waking: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._untold: list[MemoryCompacted] = []
+        self._idle = asyncio.Semaphore(WARMED_AT_ONCE)
 
     async def start(self) -> None:
         """Learn from the journal who exists. Their minds wake when they are first needed."""
@@ -76,7 +82,7 @@ class World:
 
         Raises UnknownPersona.
         """
-        home = self._home_of(persona, world)
+        home = home_of(self._library, persona, world)
         wanted = (persona, home.id, dict(variables or {}))
         known = self._records.get(npc)
         if known is None:
@@ -107,7 +113,6 @@ class World:
         """What ``npc`` remembers, costs and feels. Raises UnknownNpc."""
         record, mind = self._record(npc), await self._mind(npc)
         entries = await self._journal.newest(npc, SHOWN_ENTRIES)
-        kept = await mind.cache_state()
         return NpcInfo(
             npc=npc,
             persona=record.persona,
@@ -117,8 +122,35 @@ class World:
             relationships={other: relation.model_dump() for other, relation in mind.persona.relationships.items()},
             journal=tuple(Remembered(e.speaker_name, e.text, e.at) for e in entries),
             tokens=mind.tokens,
-            kv_bytes=kept.nbytes,
-            kv_tier=kept.tier,
+            kv=await mind.cache_state(),
+        )
+
+    async def hint(self, npcs: Sequence[str], within: float) -> None:
+        """``npcs`` are likely to be spoken to ``within`` so many seconds: wake them, bring up what they have in mind.
+
+        Raises UnknownNpc before any of them is woken.
+        """
+        due = time.monotonic() + within
+        for npc in npcs:
+            self._check_active(npc)
+        for mind in await self._present(npcs):
+            await mind.expect(max(0.0, due - time.monotonic()))
+
+    async def set_budgets(self, budgets: Budgets) -> None:
+        """Change how much attention state may be kept, from now on. Nobody forgets anything by it.
+
+        Raises LimitExceeded, and changes nothing, for less than one context needs.
+        """
+        await self._generator.set_budgets(budgets)
+
+    async def stats(self) -> WorldStats:
+        """How many NPCs there are, and what the engine has to do and has done."""
+        return WorldStats(
+            known=len(self._records),
+            active=sum(record.active for record in self._records.values()),
+            awake=len(self._minds),
+            speaking=sum(mind.turn.locked() for mind in self._minds.values()),
+            engine=await self._generator.stats(),
         )
 
     async def say(self, say: Say) -> AsyncGenerator[ReplyEvent, None]:
@@ -286,9 +318,12 @@ class World:
         return [await self._mind(npc) for npc in dict.fromkeys(npcs) if self._records[npc].active]
 
     async def _active(self, npc: str) -> Mind:
-        if not self._record(npc).active:
-            raise UnknownNpc(f"{npc!r} was despawned.", remedy="Send npc.spawn for it first.")
+        self._check_active(npc)
         return await self._mind(npc)
+
+    def _check_active(self, npc: str) -> None:
+        if not self._record(npc).active:
+            raise UnknownNpc(f"{npc!r} was despawned.", npc=npc, remedy="Send npc.spawn for it first.")
 
     async def _mind(self, npc: str) -> Mind:
         """The mind of a known NPC, woken from the journal if need be. Raises UnknownPersona if its persona is gone."""
@@ -298,10 +333,11 @@ class World:
                 mind = Mind(
                     npc,
                     record.persona,
-                    self._home_of(record.persona, record.world),
+                    home_of(self._library, record.persona, record.world),
                     language=self._language,
                     generator=self._generator,
                     variables={key: str(value) for key, value in record.variables.items()},
+                    idle=self._idle,
                 )
                 room = mind.restore(await self._journal.tail(npc, max(record.window_start - 1, 0)))
                 self._minds[npc] = mind
@@ -314,26 +350,8 @@ class World:
         if record is None:
             close = difflib.get_close_matches(npc, self._records, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else "Send npc.spawn for it first."
-            raise UnknownNpc(f"There is no NPC {npc!r}.", remedy=hint)
+            raise UnknownNpc(f"There is no NPC {npc!r}.", npc=npc, remedy=hint)
         return record
-
-    def _home_of(self, persona: str, world: str | None) -> LoadedWorld:
-        homes = [home for home in self._library.values() if persona in home.personas and world in (None, home.id)]
-        if homes:
-            return homes[0]
-        if world is not None and world not in self._library:
-            raise UnknownPersona(
-                f"There is no world {world!r}.", remedy=f"Loaded are: {', '.join(sorted(self._library))}."
-            )
-        known = {
-            id: found.name
-            for home in self._library.values()
-            if world in (None, home.id)
-            for id, found in home.personas.items()
-        }
-        close = _nearest(persona, known)
-        hint = f"Did you mean {close!r}?" if close else f"Known are: {_some(known)}."
-        raise UnknownPersona(f"There is no persona {persona!r}.", remedy=hint)
 
     def _summary(self, record: NpcRecord) -> NpcSummary:
         home = self._library.get(record.world)
@@ -370,15 +388,3 @@ def _entry(npc: str, kind: EntryKind, speaker: Speaker, text: str, ids: tuple[in
         speaker_kind=speaker.kind,
         token_ids=ids,
     )
-
-
-def _nearest(word: str, names: Mapping[str, str]) -> str | None:
-    """The id that ``word`` was probably meant to be: spelled nearly so, or nearly as one of ``names``, by id."""
-    ids = {name.casefold(): id for id, name in names.items()} | {id.casefold(): id for id in names}
-    close = difflib.get_close_matches(word.casefold(), ids, n=1)
-    return ids[close[0]] if close else None
-
-
-def _some(names: Iterable[str], most: int = 12) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:most]) + (" and more" if len(ordered) > most else "")

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
-from npc_engine.errors import UnknownNpc, UnknownPersona
-from npc_engine.inference.request import FinishReason, Timings, Usage
+from npc_engine.errors import LimitExceeded, UnknownNpc, UnknownPersona
+from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, TierUse, Timings, Usage
 from npc_engine.world.events import (
     Happening,
     MemoryCompacted,
@@ -17,6 +18,7 @@ from npc_engine.world.events import (
     ReplySentence,
     ReplyStarted,
     Say,
+    WorldStats,
 )
 from npc_engine.world.world import World
 
@@ -36,6 +38,9 @@ class ScriptedWorld(World):
         self.go_on = asyncio.Event()
         self.failure: Exception | None = None
         self.slowness = 0.0  # seconds that coming and going take
+        self.hinted: list[tuple[Sequence[str], float]] = []
+        self.budgets = Budgets(device=3000, ram=2000, disk=1000)
+        self.counted = 0
 
     async def spawn(
         self, npc: str, persona: str, *, world: str | None = None, variables: Mapping[str, str] | None = None
@@ -65,13 +70,33 @@ class ScriptedWorld(World):
             relationships={"tom": {"trust": 0.5, "notes": ["owes her flour"]}},
             journal=(Remembered("Mira", "Hello", 1000.0),),
             tokens={"world": 300, "persona": 80},
-            kv_bytes=1024,
-            kv_tier="ram",
+            kv=CacheState(380, {"ram": 1000, "device": 24}),
         )
+
+    async def hint(self, npcs: Sequence[str], within: float) -> None:
+        for npc in npcs:
+            self._known(npc)
+        self.hinted.append((npcs, within))
+
+    async def set_budgets(self, budgets: Budgets) -> None:
+        if budgets.device is not None and budgets.device < 100:
+            raise LimitExceeded("That does not hold one context.", remedy="Allow at least 100 bytes.")
+        given = {name: getattr(budgets, name) for name in ("device", "ram", "disk")}
+        self.budgets = replace(self.budgets, **{name: size for name, size in given.items() if size is not None})
+
+    async def stats(self) -> WorldStats:
+        if self.failure is not None:
+            raise self.failure
+        self.counted += 1
+        budgets = {"device": self.budgets.device, "ram": self.budgets.ram, "disk": self.budgets.disk}
+        tiers = {tier: TierUse(7, budget or 0) for tier, budget in budgets.items()}
+        active = sum(npc.active for npc in self.npcs.values())
+        engine = EngineStats(running=self.running, steps=self.counted, tiers=tiers)
+        return WorldStats(len(self.npcs), active, len(self.npcs), self.running, engine)
 
     async def say(self, say: Say) -> AsyncIterator[ReplyEvent]:
         if not self._known(say.npc).active:
-            raise UnknownNpc(f"{say.npc!r} was despawned.")
+            raise UnknownNpc(f"{say.npc!r} was despawned.", npc=say.npc)
         self.said.append(say)
         async for event in self._answer(say.npc):
             yield event
@@ -109,5 +134,5 @@ class ScriptedWorld(World):
 
     def _known(self, npc: str) -> NpcSummary:
         if npc not in self.npcs:
-            raise UnknownNpc(f"No NPC {npc!r} was spawned.", remedy="Spawn it first.")
+            raise UnknownNpc(f"No NPC {npc!r} was spawned.", npc=npc, remedy="Spawn it first.")
         return self.npcs[npc]

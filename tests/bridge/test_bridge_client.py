@@ -10,7 +10,7 @@ import websockets.asyncio.server
 
 from bridge.client import Client, ConnectionLost, ProtocolError, ServerUnreachable, Speaker
 from bridge.codec import MSGPACK
-from bridge.protocol import MemoryCompacted, Welcome
+from bridge.protocol import MemoryCompacted, Stats, Welcome
 from bridge.server import Server
 from tests.bridge.conftest import LIMITS, Serve
 from tests.bridge.scripted_world import ScriptedWorld
@@ -128,6 +128,29 @@ async def test_compacted_memories_are_announced(server: Server, world: ScriptedW
     assert [(message.npc, message.tokens_before, message.tokens_after) for message in announced] == [
         ("greta", 900, 500)
     ]
+
+
+async def test_an_operator_sees_and_sets_what_the_server_keeps(npc: Client, world: ScriptedWorld) -> None:
+    await npc.hint(["greta"], eta_ms=250)
+    assert world.hinted == [(["greta"], 0.25)]
+    await npc.budget(ram_bytes=512)
+    stats = await npc.stats()
+    assert (stats.sessions, stats.npcs.active, stats.tiers["ram"].budget) == (1, 1, 512)
+    with pytest.raises(ProtocolError, match="Allow at least 100 bytes") as caught:
+        await npc.budget(device_bytes=1)
+    assert (caught.value.code, caught.value.path) == ("bad_message", "device_bytes")
+    with pytest.raises(ProtocolError, match="Expected `device_bytes`"):
+        await npc.budget()
+
+
+async def test_subscribed_stats_are_told_to_whoever_listens(server: Server) -> None:
+    told: asyncio.Queue[Stats] = asyncio.Queue()
+    async with Client(server.url, on_stats=told.put_nowait) as npc:
+        await npc.subscribe("stats")
+        assert (await told.get()).sessions == 1
+        assert (await npc.stats()).sessions == 1
+        await npc.subscribe()
+        assert told.empty()
 
 
 async def test_a_failing_callback_fails_no_reply(

@@ -108,6 +108,28 @@ def test_variables_are_strings() -> None:
     assert error.path == "vars.age"
 
 
+def test_a_budget_names_a_tier_and_no_negative_size() -> None:
+    error = refused(type="budget", id=1)
+    assert (error.code, error.path) == ("bad_message", None)
+    assert error.message == "Expected `device_bytes`, `ram_bytes` or `disk_bytes`."
+    error = refused(type="budget", id=1, ram_bytes=-1)
+    assert (error.path, "expected 0 or more" in error.message) == ("ram_bytes", True)
+
+
+def test_a_hint_names_somebody_and_when() -> None:
+    hint = {"type": "hint", "id": 1, "npcs": ["greta"], "eta_ms": 0}
+    assert read_request(hint) == protocol.Hint(id=1, npcs=["greta"], eta_ms=0)
+    assert refused(**{**hint, "npcs": []}).path == "npcs"
+    assert refused(**{**hint, "npcs": ["greta", ""]}).path == "npcs[1]"
+    assert refused(**{**hint, "eta_ms": -1}).path == "eta_ms"
+
+
+def test_topics_that_there_are_not_yet_are_told_which_there_are() -> None:
+    error = refused(type="subscribe", id=1, topics=["stats", "scene"])
+    assert (error.code, error.path) == ("bad_message", "topics[1]")
+    assert "expected 'stats', got 'scene'; it is what to be told about" in error.message
+
+
 def test_an_unknown_type_is_told_the_nearest_one() -> None:
     error = refused(type="npc.spwan", id=4)
     assert (error.code, error.path, error.re) == ("unknown_type", "type", 4)
@@ -124,10 +146,11 @@ def test_a_message_without_a_type_is_told_so() -> None:
 def test_every_message_has_its_own_type() -> None:
     assert set(REQUEST_TYPES) == {
         "hello", "npc.spawn", "npc.despawn", "npc.list", "npc.inspect", "say", "event", "cancel", "ping",
+        "hint", "budget", "stats", "subscribe",
     }  # fmt: skip
     assert set(ANSWER_TYPES) == {
         "welcome", "ok", "pong", "npc.listing", "npc.info", "reply.start", "reply.delta", "reply.sentence",
-        "reply.done", "memory.compacted", "error", "bye",
+        "reply.done", "memory.compacted", "stats", "error", "bye",
     }  # fmt: skip
 
 

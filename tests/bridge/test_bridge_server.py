@@ -9,8 +9,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
 from bridge.connection import Patience
+from bridge.listening import is_loopback
 from bridge.protocol import Limits
-from bridge.server import FLOOD_BYTES, Server, is_loopback
+from bridge.server import FLOOD_BYTES, Server
 from npc_engine.errors import DeadlinePassed, OperatorError, Overloaded
 from tests.bridge.conftest import QUICK, Serve
 from tests.bridge.raw_client import GREETING, RawClient
@@ -73,7 +74,8 @@ async def test_npcs_are_listed_and_inspected(raw: RawClient, world: ScriptedWorl
     assert len((await raw.ask(type="npc.list", id=3, active=True))["npcs"]) == 1
     info = await raw.ask(type="npc.inspect", id=4, npc="greta")
     assert info["type"] == "npc.info"
-    assert info["kv"] == {"bytes": 1024, "tier": "ram"}
+    tiers = {"device": 24, "ram": 1000, "disk": 0}
+    assert info["kv"] == {"bytes": 1024, "tier": "ram", "tiers": tiers, "tokens": 380}
     assert info["journal"] == [{"speaker": "Mira", "text": "Hello", "at": 1000.0}]
     assert info["relationships"] == {"tom": {"trust": 0.5, "notes": ["owes her flour"]}}
 
@@ -147,6 +149,114 @@ async def test_pipelined_requests_find_their_npcs_as_the_earlier_ones_leave_them
     assert [say.speaker.id for say in world.said] == ["p1"]
 
 
+# Looking after it
+
+
+async def test_a_hint_reaches_the_world_in_seconds(raw: RawClient, world: ScriptedWorld) -> None:
+    await spawned(raw, "greta", "tom")
+    assert (await raw.ask(type="hint", id=1, npcs=["tom", "greta"], eta_ms=1500))["type"] == "ok"
+    assert world.hinted == [(["tom", "greta"], 1.5)]
+
+
+async def test_a_hint_about_nobody_is_told_which(raw: RawClient, world: ScriptedWorld) -> None:
+    await spawned(raw)
+    error = await raw.ask(type="hint", id=1, npcs=["greta", "nobody"], eta_ms=0)
+    assert (error["code"], error["path"], error["re"]) == ("unknown_npc", "npcs[1]", 1)
+    assert world.hinted == []
+
+
+async def test_a_witness_that_is_unknown_is_told_which(raw: RawClient) -> None:
+    await spawned(raw)
+    error = await raw.ask(type="event", id=1, hearers=["greta", "nobody"], text="Thunder.")
+    assert (error["code"], error["path"]) == ("unknown_npc", "hearers[1]")
+
+
+async def test_budgets_change_for_everyone_while_others_talk(
+    server: Server, raw: RawClient, world: ScriptedWorld
+) -> None:
+    await spawned(raw)
+    world.paused.add("greta")
+    await raw.send(**SAY)
+    await raw.until("reply.delta")
+    async with RawClient(server.url) as other:
+        await other.greet()
+        assert (await other.ask(type="budget", id=1, device_bytes=500, disk_bytes=0))["type"] == "ok"
+        tiers = (await other.ask(type="stats", id=2))["tiers"]
+        assert {name: tier["budget"] for name, tier in tiers.items()} == {"device": 500, "ram": 2000, "disk": 0}
+    world.go_on.set()
+    assert (await raw.until("reply.done"))[-1]["finish"] == "stop"
+
+
+async def test_a_budget_below_what_one_context_needs_is_refused_and_changes_nothing(
+    raw: RawClient, world: ScriptedWorld
+) -> None:
+    before = world.budgets
+    error = await raw.ask(type="budget", id=1, ram_bytes=5, device_bytes=99)
+    assert (error["code"], error["path"], error["re"]) == ("bad_message", "device_bytes", 1)
+    assert "Allow at least 100 bytes." in error["message"]
+    assert world.budgets == before
+    await alive(raw)
+
+
+async def test_stats_tell_what_there_is(server: Server, raw: RawClient) -> None:
+    await spawned(raw, "greta", "tom")
+    assert (await raw.ask(type="npc.despawn", id=1, npc="tom"))["type"] == "ok"
+    async with RawClient(server.url) as other:
+        await other.greet()
+        stats = await raw.ask(type="stats", id=2)
+    assert (stats["type"], stats["re"], stats["sessions"]) == ("stats", 2, 2)
+    assert stats["npcs"] == {"known": 2, "active": 1, "awake": 2, "speaking": 0}
+    assert set(stats["engine"]) == {
+        "running", "waiting", "steps", "prompt_tokens", "cached_tokens", "generated_tokens", "parked",
+    }  # fmt: skip
+    assert stats["tiers"]["ram"] == {"used": 7, "budget": 2000}
+
+
+async def test_who_subscribes_to_stats_gets_them_until_it_says_otherwise(
+    raw: RawClient, world: ScriptedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.connection.STATS_SECONDS", 0.01)
+    assert (await raw.ask(type="subscribe", id=1, topics=["stats"]))["type"] == "ok"
+    pushed = [await raw.receive() for _ in range(3)]
+    assert all(stats["type"] == "stats" and "re" not in stats for stats in pushed)
+    assert [stats["engine"]["steps"] for stats in pushed] == [1, 2, 3]
+    assert [stats["seq"] for stats in pushed] == [3, 4, 5]
+    await raw.send(type="subscribe", id=2, topics=[])
+    await raw.until("ok")
+    counted = world.counted
+    await asyncio.sleep(0.05)
+    assert world.counted == counted
+    await alive(raw)
+
+
+async def test_stats_that_fail_end_the_subscription_and_nothing_else(
+    raw: RawClient, world: ScriptedWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.failure = ZeroDivisionError("stats")
+    assert (await raw.ask(type="subscribe", id=1, topics=["stats"]))["type"] == "ok"
+    await alive(raw)
+    assert "gets no more stats" in caplog.text
+    world.failure = None
+    assert (await raw.ask(type="subscribe", id=2, topics=["stats"]))["type"] == "ok"
+    assert (await raw.receive())["type"] == "stats"
+
+
+async def test_a_subscriber_that_leaves_is_told_nothing_more(
+    server: Server, world: ScriptedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.connection.STATS_SECONDS", 0.01)
+    async with RawClient(server.url) as raw:
+        await raw.greet()
+        await raw.send(type="subscribe", id=1, topics=["stats"])
+        await raw.until("stats")
+    async with asyncio.timeout(3):
+        while server.clients:
+            await asyncio.sleep(0.01)
+    counted = world.counted
+    await asyncio.sleep(0.05)
+    assert world.counted == counted
+
+
 # Failing
 
 
@@ -154,7 +264,8 @@ async def test_errors_of_the_world_keep_their_code_and_remedy(raw: RawClient, wo
     answer = await raw.ask(**{**SPAWN, "persona": "nobody"})
     assert (answer["code"], answer["re"]) == ("unknown_persona", "spawn")
     assert "There are greta and tom." in answer["message"]
-    assert (await raw.ask(**SAY))["code"] == "unknown_npc"
+    unknown = await raw.ask(**SAY)
+    assert (unknown["code"], unknown["path"]) == ("unknown_npc", "npc")
     await spawned(raw)
     for number, failure in enumerate((Overloaded("Busy.", retry_after_ms=250), DeadlinePassed("Too late."))):
         world.failure = failure

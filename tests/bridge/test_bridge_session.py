@@ -6,9 +6,21 @@ import pytest
 
 from bridge.codec import JSON, MSGPACK, Codec
 from bridge.outbox import Outbox
-from bridge.protocol import Error, Limits, NpcInspect, Ok, ReplyDelta, ReplyDone, ReplySentence, ReplyStart
+from bridge.protocol import (
+    EngineCounters,
+    Error,
+    Limits,
+    NpcCounts,
+    NpcInspect,
+    Ok,
+    ReplyDelta,
+    ReplyDone,
+    ReplySentence,
+    ReplyStart,
+    Stats,
+)
 from bridge.rate import TokenBucket
-from bridge.session import TAKES, TRANSITIONS, HangUp, Intent, Rules, Session, Start, State, Step, Stop
+from bridge.session import TAKES, TRANSITIONS, HangUp, Intent, Rules, Session, Start, State, Step, Stop, Watch
 
 HELLO: dict[str, Any] = {"type": "hello", "protocol": 1, "client": {"name": "test"}, "id": 0}
 LIMITS = Limits(
@@ -69,6 +81,14 @@ def say(**fields: Any) -> dict[str, Any]:
 
 def delta(re: int, text: str, npc: str = "greta") -> ReplyDelta:
     return ReplyDelta(re=re, npc=npc, text=text)
+
+
+def stats(re: int | None = None, sessions: int = 1) -> Stats:
+    npcs = NpcCounts(known=0, active=0, awake=0, speaking=0)
+    engine = EngineCounters(
+        running=0, waiting=0, steps=0, prompt_tokens=0, cached_tokens=0, generated_tokens=0, parked=0
+    )
+    return Stats(re=re, sessions=sessions, npcs=npcs, engine=engine, tiers={})
 
 
 # Greeting
@@ -261,6 +281,38 @@ def test_answers_to_a_request_that_has_ended_are_dropped() -> None:
     assert talk.received() == []
 
 
+def test_subscribing_is_answered_at_once_and_the_last_one_stands() -> None:
+    talk = Talk()
+    assert talk.send(type="subscribe", id=1, topics=["stats", "stats"]) == [Watch(frozenset({"stats"}))]
+    talk.expect("ok", re=1)
+    assert talk.send(type="subscribe", id=2, topics=[]) == [Watch(frozenset())]
+    talk.expect("ok", re=2)
+
+
+def test_subscribing_under_the_id_of_an_open_request_does_not_seem_to_end_it() -> None:
+    talk = Talk()
+    talk.start(1)
+    assert talk.send(type="subscribe", id=1, topics=["stats"]) == []
+    talk.expect_error("bad_message", path="id", re=None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "waits"),
+    [
+        ({"type": "hint", "npcs": ["tom", "greta"], "eta_ms": 0}, True),
+        ({"type": "hint", "npcs": ["tom"], "eta_ms": 0}, False),
+        ({"type": "budget", "ram_bytes": 0}, False),
+        ({"type": "stats"}, False),
+    ],
+)
+def test_only_what_is_about_an_npc_waits_until_it_has_come(request_: dict[str, Any], waits: bool) -> None:
+    talk = Talk()
+    talk.start("coming", type="npc.spawn", npc="greta", persona="greta")
+    [intent] = talk.send(id=2, **request_)
+    assert isinstance(intent, Start)
+    assert intent.after == (("coming",) if waits else ())
+
+
 # Limits
 
 
@@ -388,6 +440,26 @@ def test_pieces_that_wait_are_merged_and_numbers_have_no_gaps() -> None:
         ("reply.done", 1, "abcde"),
     ]
     assert [message["seq"] for message in received] == [2, 3, 4, 5, 6]
+
+
+def test_stats_that_were_subscribed_to_wait_one_at_a_time_and_numbers_have_no_gaps() -> None:
+    talk = Talk()
+    talk.start(1, type="stats")
+    for sessions in (1, 2, 3):
+        talk.session.post(stats(sessions=sessions))
+    talk.session.post(stats(re=1, sessions=4))
+    first, asked = talk.received()
+    assert (first["sessions"], first["seq"], "re" in first) == (1, 2, False)
+    assert (asked["sessions"], asked["seq"], asked["re"]) == (4, 3, 1)
+    talk.session.post(stats(sessions=5))
+    talk.expect("stats", sessions=5, seq=4)
+
+
+def test_stats_never_end_a_session_that_nobody_reads() -> None:
+    talk = Talk()
+    for _ in range(10 * LIMITS.queue_messages):
+        assert talk.session.post(stats()) is None
+    talk.expect("stats")
 
 
 def test_too_much_that_waits_ends_the_session_with_a_bye() -> None:

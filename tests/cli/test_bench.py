@@ -1,18 +1,38 @@
-"""A smoke of the benchmark: that it runs and prints its figures, not what they are."""
+"""A smoke of the benchmarks: that they run and print their figures, not what they are."""
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from npc_engine.cli.bench.measure import Figure, percentile
 
+MACHINE = ("start to listening", "first token", "ping, p99", "resident memory", "decode, 32", "8 at once")
+VILLAGE = ("first token, p50", "first token, p95", "all of that village", "decode, 2 at once", "cow")
+TIERS = ("from RAM, p95", "from disk, p95", "after kill -9, p95", "everything else", "nobody asks for")
+SOAK = ("memory at rest", "beyond their budgets", "inconsistent")
+COW = f"cow={shlex.quote(sys.executable)} -m tests.cli.fake_peer {{port}}"
 
-def test_the_benchmark_runs_and_prints_every_figure(default_model: Path) -> None:
+
+@pytest.mark.parametrize(
+    ("arguments", "figures"),
+    [((), MACHINE), (("village", "--peer", COW), VILLAGE), (("tiers",), TIERS), (("soak",), SOAK)],
+    ids=["machine", "village", "tiers", "soak"],
+)
+def test_a_benchmark_runs_and_prints_every_figure(
+    arguments: Sequence[str], figures: Sequence[str], default_model: Path
+) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "npc_engine.cli", "bench", "--quick"], capture_output=True, text=True, timeout=180
+        [sys.executable, "-m", "npc_engine.cli", "bench", *arguments, "--quick"],
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert run.returncode == 0, run.stderr
-    for wanted in ("start to listening", "first token", "ping, p99", "resident memory", "decode, 32", "8 at once"):
+    for wanted in figures:
         assert wanted in run.stdout
 
 

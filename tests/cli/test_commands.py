@@ -120,7 +120,9 @@ def test_doctor_says_what_is_here_and_what_is_not(run, tiny: Path, tmp_path: Pat
     assert code == 0
     assert "not in the cache" in out
     assert str(tmp_path / "cache") in out
-    assert "because" in run("doctor", "--model", str(tiny))[1]
+    chosen = run("doctor", "--model", str(tiny))[1]
+    for wanted in ("because", "on cpu, speaking", "kept in RAM", "kept on disk"):
+        assert wanted in chosen
 
 
 def test_sizes_read_well() -> None:

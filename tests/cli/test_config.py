@@ -3,14 +3,24 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from npc_engine.config import default_cache, default_ram_budget, example_worlds, load_settings
+from npc_engine.cli.device_budget import check_device_budget, default_device_budget
+from npc_engine.config import (
+    default_cache,
+    default_disk_budget,
+    default_ram_budget,
+    example_worlds,
+    free_space,
+    load_settings,
+)
 from npc_engine.errors import OperatorError
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("PORT", "HOST", "CACHE", "TOKEN", "MODEL", "RAM_BUDGET", "DATA", "PERSONAS"):
+    budgets = ("DEVICE_BUDGET", "RAM_BUDGET", "DISK_BUDGET")
+    for name in ("PORT", "HOST", "CACHE", "TOKEN", "MODEL", "DATA", "PERSONAS", *budgets):
         monkeypatch.delenv(f"NPC_ENGINE_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -59,6 +69,36 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(("text", "expected"), [("512MB", 512 * 10**6), ("2GiB", 2 << 30), ("33554432", 32 << 20)])
 def test_sizes_have_units(text: str, expected: int) -> None:
     assert load_settings({"ram_budget": text}).ram_budget == expected
+
+
+def test_every_tier_has_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, 'disk_budget = 0\ndata = "saves"\n')
+    monkeypatch.setenv("NPC_ENGINE_RAM_BUDGET", "64MiB")
+    settings = load_settings({"device_budget": "2GiB"}, file)
+    assert (settings.device_budget, settings.ram_budget, settings.disk_budget) == (2 << 30, 64 << 20, 0)
+    assert settings.kv == tmp_path / "saves" / "kv"
+    assert load_settings().device_budget is None
+
+
+def test_the_disk_gives_a_tenth_of_what_is_free_and_what_was_kept_there_counts_as_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "not" / "yet"
+    assert load_settings({"data": data}).disk_budget == min(free_space(tmp_path) // 10, 4 << 30)
+    monkeypatch.setattr("npc_engine.config.free_space", lambda folder: 9_000)
+    assert default_disk_budget(data) == 900
+    (data / "kv").mkdir(parents=True)
+    (data / "kv" / "blocks").write_bytes(b"x" * 1_000)
+    assert default_disk_budget(data) == 1_000
+
+
+def test_the_device_always_holds_one_context() -> None:
+    device = torch.device("cpu")
+    assert default_device_budget(device, least=1) <= 1 << 30
+    assert default_device_budget(device, least=1 << 50) == 1 << 50
+    check_device_budget(100, 100, max_context=8)
+    with pytest.raises(OperatorError, match=r"does not hold one context of 8 tokens.*at least 100 bytes"):
+        check_device_budget(99, 100, max_context=8)
 
 
 def test_a_wrong_value_names_key_place_and_what_would_be_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

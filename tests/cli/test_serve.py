@@ -25,7 +25,16 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     world.mkdir(parents=True)
     (world / "world.yaml").write_text(WORLD)
     (world / "ada.yaml").write_text(PERSONA)
-    return ["--personas", str(folder / "worlds"), "--model", str(make_tiny(folder / "tiny")), "--port", "0"]
+    return [
+        "--personas",
+        str(folder / "worlds"),
+        "--model",
+        str(make_tiny(folder / "tiny")),
+        "--port",
+        "0",
+        "--http-port",
+        "0",
+    ]
 
 
 class Served:
@@ -116,6 +125,14 @@ def test_a_chat_with_flags_of_its_own_engine_says_what_they_do_when_the_folder_i
     assert done.returncode == 1
     assert "in use by another NPC Engine" in done.stderr
     assert "chat starts an engine of its own: give it a folder of its own with --data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_device_budget_that_holds_no_context_is_refused(arguments: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "npc_engine.cli", "serve", *arguments, "--data", str(tmp_path / "data")]
+    done = subprocess.run([*command, "--device-budget", "1kB"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "does not hold one context" in done.stderr
     assert "Traceback" not in done.stderr
 
 

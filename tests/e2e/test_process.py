@@ -18,7 +18,7 @@ def clear(done: subprocess.CompletedProcess[str], *said: str) -> bool:
 
 
 def test_a_second_server_on_the_same_data_is_refused(served: Served) -> None:
-    second = run("serve", "--port", "0", "--data", str(served.data))
+    second = run("serve", "--port", "0", "--http-port", "0", "--data", str(served.data))
     assert clear(second, "in use by another NPC Engine", "--data"), second.stderr
     assert second.stdout == ""
 
@@ -33,7 +33,7 @@ def test_a_truncated_model_file_is_named(tiny_model: Path, tmp_path: Path, name:
     model = shutil.copytree(tiny_model, tmp_path / "model")
     whole = (model / name).read_bytes()
     (model / name).write_bytes(whole[: len(whole) // 2])
-    done = run("serve", "--port", "0", "--data", str(tmp_path / "data"), "--model", str(model))
+    done = run("serve", "--port", "0", "--http-port", "0", "--data", str(tmp_path / "data"), "--model", str(model))
     assert clear(done, str(model)), done.stderr
 
 

@@ -1,6 +1,7 @@
 """What players and designers write stays words, whatever it looks like."""
 
 import re
+from asyncio import Semaphore
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def language_at(folder: Path) -> Language:
 def mind_of(language: Language, **changes: object) -> Mind:
     hollow = make_library(**changes)["hollow"]
     generator = Script(language.tokenizer.decode)
-    return Mind("ada", "ada", hollow, language=language, generator=generator, variables={})
+    return Mind("ada", "ada", hollow, language=language, generator=generator, variables={}, idle=Semaphore())
 
 
 def heard(mind: Mind, speaker: str, text: str, seq: int = 1) -> Entry:
@@ -101,7 +102,7 @@ def test_everyone_in_a_world_shares_its_beginning(language: Language) -> None:
     hollow = make_library()["hollow"]
     generator = Script(language.tokenizer.decode)
     heads = [
-        Mind(npc, npc, hollow, language=language, generator=generator, variables={})._context.head
+        Mind(npc, npc, hollow, language=language, generator=generator, variables={}, idle=Semaphore())._context.head
         for npc in ("ada", "bo")
     ]
     assert heads[0].shared == heads[1].shared

@@ -11,7 +11,7 @@ import pytest
 from npc_engine.errors import DeadlinePassed, LimitExceeded, NpcEngineError, UnknownNpc, UnknownPersona
 from npc_engine.inference.request import FinishReason
 from npc_engine.world.events import Happening, ReplyDelta, ReplyDone, ReplyEvent, ReplySentence, ReplyStarted
-from npc_engine.world.world import _nearest
+from npc_engine.world.homes import nearest
 from tests.village import NAMES, Overheard, Script, Village, done, said
 
 
@@ -311,7 +311,7 @@ def test_who_is_meant_is_found_by_id_and_by_name_in_any_case() -> None:
         "Strasse": "straße",
         "zz": None,
     }.items():
-        assert _nearest(word, names) == meant
+        assert nearest(word, names) == meant
 
 
 async def test_a_line_that_is_too_long_is_refused_before_anyone_hears_it(village: Village) -> None:
@@ -372,8 +372,9 @@ async def test_inspect_tells_what_an_npc_is_made_of(village: Village) -> None:
     assert (info.name, info.persona, info.active, info.mood) == ("Ada", "ada", True, "calm")
     assert [entry.speaker for entry in info.journal] == ["Mira", "Ada"]
     assert info.tokens["history"] > 0
-    assert info.kv_bytes > 0
-    assert info.kv_tier == "ram"
+    assert info.kv.nbytes > 0
+    assert info.kv.tokens > 0
+    assert info.kv.tier == "ram"
 
 
 async def test_closing_ends_the_talks_and_keeps_what_was_said(scripted: Village, script: Script) -> None:

@@ -5,40 +5,104 @@ from typing import Annotated
 
 import typer
 
-from npc_engine.cli.options import Config, Model, given
+from npc_engine.cli.options import Config, Model
+
+bench = typer.Typer(name="bench", help="Measure this machine, or this engine beside others.")
+
+Quick = Annotated[bool, typer.Option("--quick", help="A smaller load, to see that it runs; not to be quoted.")]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        metavar="NAME=COMMAND",
+        help="An engine to compare with: a command with {port} in it that serves the same model with the OpenAI API, "
+        "or the URL of one that runs, which should rest while the others are measured. May be repeated.",
+    ),
+]
 
 
-def bench(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A smaller load, to see that it runs; not to be quoted.")
-    ] = False,
-    model: Model = None,
-    config: Config = None,
-) -> None:
+@bench.callback(invoke_without_command=True)
+def machine(context: typer.Context, quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure decoding, first tokens, pings under load and memory. Takes a minute or two; let nothing else run."""
+    if context.invoked_subcommand is not None:
+        return
     from npc_engine.inference.spinning import limit_spinning
 
     limit_spinning()
     from npc_engine.cli.bench.decode import measure_decode
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.served import Load, measure_served
+    from npc_engine.cli.bench.subject import find_subject
     from npc_engine.cli.console import out
-    from npc_engine.cli.progress import ShownProgress
-    from npc_engine.config import load_settings
     from npc_engine.inference.load import load_engine
-    from npc_engine.inference.model.catalog import resolve
 
-    settings = load_settings(given(model=model), config)
-    with ShownProgress() as progress:
-        folder = resolve(settings.model, cache=settings.cache, report=progress)
+    subject = find_subject(model, config)
     figures: list[Figure] = []
 
     async def served() -> None:
         load = Load(crowd=4, speaking=4, seconds=1.0, turns=2) if quick else Load()
-        figures.extend([figure async for figure in measure_served(settings.model, load)])
+        figures.extend([figure async for figure in measure_served(subject.model, load)])
 
     asyncio.run(served())
-    loaded = load_engine(folder)
+    loaded = load_engine(subject.folder)
     figures.extend(measure_decode(loaded, tokens=8 if quick else 64))
-    out.print(f"{settings.model}: {loaded.choice.explain()}", markup=False)
+    out.print(f"{subject.model}: {loaded.choice.explain()}", markup=False)
     out.print(table(figures))
+
+
+@bench.command()
+def village(peer: Peers = None, quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Speak to a village through HTTP, here and on other engines, one after another. Takes two minutes for each."""
+    from npc_engine.cli.bench.compare import QUICK, Contest, compare
+    from npc_engine.cli.bench.peer import read_peer
+    from npc_engine.cli.bench.side_by_side import notes, side_by_side
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    peers = [read_peer(text) for text in peer or ()]
+    ours, *others = asyncio.run(compare(find_subject(model, config), peers, QUICK if quick else Contest()))
+    out.print(side_by_side(ours, others))
+    for line in notes((ours, *others)):
+        out.print(line, style="dim", markup=False)
+
+
+@bench.command()
+def tiers(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Measure NPCs that come back from disk and after a kill, memory, and what keeping costs. Takes ten minutes."""
+    from npc_engine.cli.bench.measure import table
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.bench.tiers import QUICK, TiersLoad, measure_tiers
+    from npc_engine.cli.console import out
+
+    out.print(table(asyncio.run(measure_tiers(find_subject(model, config), QUICK if quick else TiersLoad()))))
+
+
+@bench.command()
+def soak(
+    minutes: Annotated[float, typer.Option(help="How long the village talks.", min=0.01)] = 10.0,
+    quick: Quick = False,
+    model: Model = None,
+    config: Config = None,
+) -> None:
+    """Let a village talk while budgets move up and down: is memory flat, and what is kept consistent?"""
+    from npc_engine.cli.bench.measure import table
+    from npc_engine.cli.bench.soak import QUICK, SoakLoad, measure_soak
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    load = QUICK if quick else SoakLoad(seconds=60 * minutes)
+    out.print(table(asyncio.run(measure_soak(find_subject(model, config), load))))
+
+
+@bench.command()
+def perplexity(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Measure what int8 weights cost: how well the model predicts a text, with them and without. Takes a minute."""
+    from npc_engine.inference.spinning import limit_spinning
+
+    limit_spinning()
+    from npc_engine.cli.bench.measure import table
+    from npc_engine.cli.bench.perplexity import measure_perplexity
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    out.print(table(list(measure_perplexity(find_subject(model, config).folder, tokens=300 if quick else None))))

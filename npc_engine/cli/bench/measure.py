@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import JustifyMethod
 from rich.table import Table
 
 
@@ -35,9 +36,10 @@ def table(figures: Sequence[Figure]) -> Table:
     """All figures, one a row."""
     shown = Table(box=None, pad_edge=False)
     for heading in ("what", "measured", "aim", "", "how"):
-        shown.add_column(heading, justify="right" if heading in ("measured", "aim") else "left")
+        justify: JustifyMethod = "right" if heading in ("measured", "aim") else "left"
+        shown.add_column(heading, justify=justify, no_wrap=heading != "how")
     for figure in figures:
-        aim = "" if figure.aim is None else f"{'≥' if figure.at_least else '≤'} {figure.aim:g}"
+        aim = "" if figure.aim is None else f"{'≥' if figure.at_least else '≤'} {figure.aim:.4g}"
         verdict = {None: "", True: "[green]reached[/]", False: "[red]short[/]"}[figure.reached]
         shown.add_row(figure.name, f"{figure.value:.3g} {figure.unit}", aim, verdict, f"[dim]{figure.note}[/]")
     return shown

@@ -1,25 +1,18 @@
 """What a game feels: a server in a process of its own, and a client over its socket."""
 
 import asyncio
-import os
-import re
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import psutil
-
 from bridge.client import Client
 from npc_engine.cli.bench.measure import Figure, percentile
-from npc_engine.errors import OperatorError
+from npc_engine.cli.bench.own_server import own_server
 
 _WORDS = ("river", "mill", "forge", "market", "wolf", "lantern", "harvest", "bridge", "winter", "tower", "castle")
-_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +25,12 @@ class Load:
     turns: int = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A running server: how to reach it, its process, and the seconds it took to listen."""
-
-    url: str
-    process: psutil.Process
-    start_seconds: float
-
-
 async def measure_served(model: str, load: Load) -> AsyncIterator[Figure]:
     """Start a server with a crowd of villagers and measure starting, first tokens, pings under load, and memory."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         write_crowd(Path(folder) / "crowd", load.crowd)
-        async with _server(model, Path(folder)) as served, Client(served.url) as client:
+        options = ("--model", model, "--personas", str(Path(folder) / "crowd"))
+        async with own_server(Path(folder) / "data", *options) as served, Client(served.url) as client:
             yield Figure("start to listening", served.start_seconds, "s", 5.0, note="model in the cache")
             firsts, prompts = await _first_tokens(client, load.turns)
             note = f"{load.turns} turns, prompts of {min(prompts)} to {max(prompts)} tokens, over the socket"
@@ -56,7 +41,7 @@ async def measure_served(model: str, load: Load) -> AsyncIterator[Figure]:
             yield Figure("ping, p50", percentile(pings, 0.5) * 1e3, "ms", note=note)
             yield Figure("ping, p99", percentile(pings, 0.99) * 1e3, "ms", 20.0)
             await _everyone_speaks(client, load)
-            resident = served.process.memory_info().rss / 1e9
+            resident = served.resident / 1e9
             yield Figure("resident memory", resident, "GB", 1.5, note=f"{load.crowd} NPCs, each spoken to")
 
 
@@ -75,27 +60,6 @@ def write_crowd(folder: Path, crowd: int) -> None:
 
 def _prose(rng: Random, words: int) -> str:
     return " ".join(f"The {rng.choice(_WORDS)} is near the {rng.choice(_WORDS)}." for _ in range(words // 6))
-
-
-@asynccontextmanager
-async def _server(model: str, folder: Path) -> AsyncIterator[Served]:
-    command = [sys.executable, "-m", "npc_engine.cli", "serve", "--port", "0", "--model", model]
-    command += ["--personas", str(folder / "crowd"), "--data", str(folder / "data")]
-    began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    )
-    try:
-        assert process.stdout is not None
-        line = (await asyncio.wait_for(process.stdout.readline(), _TIMEOUT)).decode()
-        found = re.search(r"ws://\S+", line)
-        if found is None:
-            raise OperatorError("The server did not start.", remedy="See what it wrote above.")
-        yield Served(found[0], psutil.Process(process.pid), time.perf_counter() - began)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def _first_tokens(client: Client, turns: int) -> tuple[list[float], list[int]]:

@@ -1,5 +1,6 @@
 """A block: the attention state of up to ``BLOCK_TOKENS`` tokens, and where it is."""
 
+import struct
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
@@ -15,7 +16,7 @@ _IDENTITY_BYTES = 16
 
 
 class Block:
-    """A node of the tree of all blocks. ``children`` are keyed by their tokens.
+    """A node of the tree of all blocks. ``children`` are keyed by their tokens, which ``branches`` has in order.
 
     ``identity`` names what the state was computed from: all tokens up to the block's end, and the model. Equal
     prefixes are therefore the same block, whoever computed it. One of fewer than BLOCK_TOKENS tokens is the unfinished
@@ -27,11 +28,12 @@ class Block:
     ``time.monotonic`` clock; 0 when nobody said.
     """
 
-    __slots__ = ("children", "disk_bytes", "due", "identity", "moving", "parent", "pins", "state", "tokens")
+    __slots__ = ("branches", "children", "disk_bytes", "due", "identity", "moving", "parent", "pins", "state", "tokens")
 
     def __init__(self, parent: "Block | None", tokens: Tokens, identity: bytes) -> None:
         self.parent, self.tokens, self.identity = parent, tokens, identity
         self.children: dict[Tokens, Block] = {}
+        self.branches: list[Tokens] = []
         self.state: torch.Tensor | None = None
         self.disk_bytes = 0
         self.moving = False
@@ -97,14 +99,14 @@ def child_identity(parent: bytes, tokens: Tokens) -> bytes:
 
 def pack_tokens(tokens: Tokens) -> bytes:
     """Token ids as little-endian 32-bit numbers."""
-    return b"".join(token.to_bytes(4, "little") for token in tokens)
+    return struct.pack(f"<{len(tokens)}I", *tokens)
 
 
 def unpack_tokens(data: bytes) -> Tokens:
     """The inverse of ``pack_tokens``. ValueError for data it can't have made."""
     if len(data) % 4:
         raise ValueError(f"{len(data)} bytes are no token ids")
-    return tuple(int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4))
+    return struct.unpack(f"<{len(data) // 4}I", data)
 
 
 def common_length(a: Tokens, b: Tokens) -> int:

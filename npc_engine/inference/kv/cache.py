@@ -12,8 +12,8 @@ Not thread-safe: the engine's thread calls everything here.
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 
@@ -22,12 +22,22 @@ from npc_engine.inference.kv.disk import Completion, DiskTier, WasLost, WasRead,
 from npc_engine.inference.kv.disk_file import Stored
 from npc_engine.inference.kv.ram import RamTier, load_match, save_span
 from npc_engine.inference.kv.slots import Slots
-from npc_engine.inference.kv.tree import BlockTree, begins
+from npc_engine.inference.kv.tree import BlockTree
 
 _log = logging.getLogger(__name__)
 
 _WRITE_BATCH = 8
 """Blocks written in one go: a request that needs to read waits for at most these."""
+
+_SPILL_BATCH = 32
+"""The same while RAM is over its budget: then getting below it is what matters."""
+
+_SPILL_SECONDS = 0.8
+"""How long RAM may stay over a lowered budget so that blocks are written before they go. A ceiling is a ceiling: what
+is not written by then is dropped and computed anew when it is needed."""
+
+_LOOK_AT = 256
+"""When room is needed, a block that is on disk already goes first if it is among so many of the oldest."""
 
 _DIRTY_SHARE = 0.5
 """If more of the RAM budget than this is not on disk yet, writing no longer waits for idle time."""
@@ -55,6 +65,7 @@ class KvCache:
         self._unwritten: OrderedDict[Block, None] = OrderedDict()
         self._writing = 0
         self._write_again = 0.0
+        self._over_since: float | None = None
 
     def adopt(self, stored: Sequence[Stored]) -> None:
         """Begin with what an earlier run left on disk. Blocks whose beginning is missing are deleted there."""
@@ -62,7 +73,7 @@ class KvCache:
         children: dict[bytes, list[Stored]] = {}
         for entry in stored:
             children.setdefault(entry.parent, []).append(entry)
-        ahead, adopted = [self._tree.root], set()
+        ahead, adopted = [self._tree.root], dict[bytes, Block]()
         while ahead:
             parent = ahead.pop()
             for entry in children.get(parent.identity, ()):
@@ -72,13 +83,10 @@ class KvCache:
                 if block.identity != entry.identity:
                     self._tree.remove(block)
                     continue
-                self._disk.put(block, entry.cost)
-                adopted.add(block.identity)
+                adopted[block.identity] = block
                 if block.full:
                     ahead.append(block)
-        for entry in stored:
-            if entry.identity in adopted:
-                self._disk.order.touch(self._tree.by_identity[entry.identity])
+        self._disk.restore((adopted[e.identity], e.cost) for e in stored if e.identity in adopted)
         if strays := [entry.identity for entry in stored if entry.identity not in adopted]:
             self._disk.delete(strays)
         self._fit_disk()
@@ -127,18 +135,22 @@ class KvCache:
 
         Blocks that are in RAM already are not copied again. Where the budget leaves no room, the rest is not kept.
         """
-        node = self._tree.root
-        for start in range(0, len(tokens), BLOCK_TOKENS):
-            chunk = tuple(tokens[start : start + BLOCK_TOKENS])
-            if len(chunk) < BLOCK_TOKENS and not tail:
-                break
-            with self.holding(node):
-                block = self._keep(node, chunk, slots, slot, start)
-            if block is None:
-                break
-            node = block
-        if node is not self._tree.root:
-            self._touch(node)
+        kept: list[Block] = []
+        try:
+            for start in range(0, len(tokens), BLOCK_TOKENS):
+                chunk = tuple(tokens[start : start + BLOCK_TOKENS])
+                if len(chunk) < BLOCK_TOKENS and not tail:
+                    break
+                block = self._keep(kept[-1] if kept else self._tree.root, chunk, slots, slot, start)
+                if block is None:
+                    break
+                block.pins += 1
+                kept.append(block)
+        finally:
+            for block in kept:
+                block.pins -= 1
+        if kept:
+            self._touch(kept[-1])
 
     def expect(self, tokens: Sequence[int], within: float) -> None:
         """``tokens`` will be needed in so many seconds: keep what there is of them, and bring it up."""
@@ -180,6 +192,8 @@ class KvCache:
         if self._disk is not None:
             for completion in self._disk.completions():
                 self._take(completion)
+            # What was held or moving when the budget fell can go by now.
+            self._fit_disk()
             if len(self._unwritten) * self._ram.block_bytes > _DIRTY_SHARE * self._ram.budget:
                 self.write_through()
         self._fit_ram()
@@ -189,7 +203,7 @@ class KvCache:
         if self._disk is None or self._writing or time.monotonic() < self._write_again:
             return False
         batch: list[Block] = []
-        size = 0
+        size, most = 0, _SPILL_BATCH if self._ram.over_budget else _WRITE_BATCH
         for block in self._unwritten:
             parent = block.parent
             assert parent is not None
@@ -200,7 +214,7 @@ class KvCache:
                 break
             block.moving = True
             batch.append(block)
-            if len(batch) == _WRITE_BATCH:
+            if len(batch) == most:
                 break
         for block in batch:
             del self._unwritten[block]
@@ -210,7 +224,7 @@ class KvCache:
         return bool(batch)
 
     def set_budgets(self, ram: int | None, disk: int | None) -> None:
-        """Change the ceilings. What is beyond them leaves at once; what is only in RAM is written down before."""
+        """Change the ceilings. What is beyond them leaves, within a second; what is only in RAM is written before."""
         if disk is not None and self._disk is not None:
             self._disk.budget = disk
             self._fit_disk()
@@ -226,17 +240,13 @@ class KvCache:
         return {"ram": (self._ram.used, self._ram.budget), "disk": disk}
 
     def clear(self) -> None:
-        """Forget everything, on disk too."""
-        self._unwritten.clear()
-        for block in self._tree:
-            if block.disk_bytes:
-                assert self._disk is not None
-                self._disk.drop(block)
-            if block.state is not None and block.moving:
-                self._ram.lend(block)
-            elif block.state is not None:
-                self._ram.drop(block)
+        """Forget everything, on disk too, once the disk has done what it is doing. Who holds a block no longer does."""
+        if self._disk is not None:
+            self._disk.clear()
+        self._ram.clear()
         self._tree.clear()
+        self._unwritten.clear()
+        self._writing = 0
 
     def close(self) -> None:
         """Write what is not on disk yet, and close the file."""
@@ -251,13 +261,17 @@ class KvCache:
             self.write_through()
         self._disk.close()
 
-    def check_integrity(self) -> None:
-        """Assert what must hold between steps, in each tier and across them."""
+    def check_integrity(self, holders: Iterable[Block] | None = None) -> None:
+        """Assert what must hold between steps, in each tier and across them; and that only ``holders`` hold blocks."""
         self._tree.check_integrity()
         self._ram.check_integrity()
         blocks = list(self._tree)
         assert {b for b in blocks if b.state is not None} == set(self._ram.order)
         assert all(block.pins >= 0 for block in blocks)
+        if holders is not None:
+            pins = Counter(node for block in holders for node in block.lineage())
+            assert all(block.pins == pins[block] for block in blocks)
+        assert self.awaits_disk or not any(block.moving for block in blocks)
         if self._disk is not None:
             self._disk.check_integrity()
             assert {b for b in blocks if b.disk_bytes} == set(self._disk.order)
@@ -270,13 +284,17 @@ class KvCache:
         known = parent.children.get(chunk)
         if known is not None and known.state is not None:
             return known
-        if known is None and (tail := _tail_of(parent, chunk)) is not None and tail.state is not None:
+        if known is None and (tail := self._tree.tail_of(parent, chunk)) is not None and tail.state is not None:
             self._grow(tail, chunk, slots, slot, start)
             return tail
         if not self._make_ram_room():
             return None
         state = self._ram.take()
-        save_span(state, slots, slot, start, 0, len(chunk))
+        try:
+            save_span(state, slots, slot, start, 0, len(chunk))
+        except BaseException:
+            self._ram.give_back(state)
+            raise
         block = known or self._tree.add(parent, chunk)
         self._ram.put(block, state)
         return block
@@ -285,7 +303,7 @@ class KvCache:
         assert tail.state is not None
         if tail.disk_bytes:
             assert self._disk is not None
-            self._disk.drop(tail)
+            self._disk.drop([tail])
         save_span(tail.state, slots, slot, start, len(tail.tokens), len(chunk))
         self._tree.grow(tail, chunk)
 
@@ -297,10 +315,15 @@ class KvCache:
             for block, _ in match.parts:
                 if block.state is not None or block.moving:
                     continue
-                if not self._make_ram_room():
+                if not block.disk_bytes or not self._make_ram_room():
+                    break
+                try:
+                    state = self._ram.take()
+                except (MemoryError, OSError, RuntimeError) as error:  # a budget is no promise that there is memory
+                    _log.warning("no memory to bring attention state up from disk (%s); it is computed anew", error)
                     break
                 block.moving = True
-                self._disk.read(block, self._ram.take())
+                self._disk.read(block, state)
 
     def _take(self, completion: Completion) -> None:
         match completion:
@@ -315,17 +338,16 @@ class KvCache:
         block, parent = done.block, done.block.parent
         assert parent is not None
         block.moving = False
-        known = self._knows(block)
-        wanted = known and block.state is None and (parent is self._tree.root or parent.state is not None)
+        wanted = block.state is None and (parent is self._tree.root or parent.state is not None)
         if done.ok and wanted and not self._ram.over_budget:
             self._ram.put(block, done.state)
             return
         # Saved again while it was read, damaged, or not wanted any more.
         self._ram.give_back(done.state)
-        if known and not done.ok:
-            self._lose(block)
-        elif known:
+        if done.ok:
             self._prune(block)
+        else:
+            self._lose(block)
 
     def _was_written(self, done: WasWritten) -> None:
         assert self._disk is not None
@@ -333,8 +355,7 @@ class KvCache:
         assert parent is not None
         self._writing -= 1
         block.moving = False
-        known = self._knows(block)
-        in_place = known and block.identity == done.identity and (parent is self._tree.root or parent.disk_bytes > 0)
+        in_place = block.identity == done.identity and (parent is self._tree.root or parent.disk_bytes > 0)
         if done.cost and in_place:
             self._disk.put(block, done.cost)
             return
@@ -342,11 +363,7 @@ class KvCache:
             self._disk.delete([done.identity])
         else:
             self._write_again = time.monotonic() + _PATIENCE
-        if known:
-            self._unwritten[block] = None
-        elif block.state is not None:
-            self._ram.give_back(block.state)
-            block.state = None
+        self._unwritten[block] = None
 
     def _was_lost(self) -> None:
         assert self._disk is not None
@@ -363,9 +380,9 @@ class KvCache:
     def _lose(self, block: Block) -> None:
         """A block's stored state is damaged: it and what is behind it are computed anew."""
         assert self._disk is not None
-        for node in reversed([block, *block.descendants()]):
-            if node.disk_bytes:
-                self._disk.drop(node)
+        lost = [block, *block.descendants()]
+        self._disk.drop([node for node in lost if node.disk_bytes])
+        for node in reversed(lost):
             if node.state is not None and not node.moving:
                 self._unwritten[node] = None
             self._prune(node)
@@ -380,21 +397,26 @@ class KvCache:
     def _make_ram_room(self) -> bool:
         """Free memory for one block. Whether there is any."""
         while not self._ram.can_take():
-            victim = self._next_from_ram(_is_on_disk) or self._next_from_ram(_is_any)
+            victim = self._on_disk_too() or self._ram.order.first(time.monotonic())
             if victim is None:
                 return False
             self._evict(victim)
         return True
 
     def _fit_ram(self) -> None:
-        """Bring RAM under its budget. A block that is not on disk yet is written before it goes."""
+        """Bring RAM under its budget. What is not on disk yet is written before it goes, if that is soon done."""
+        now = time.monotonic()
+        if not self._ram.over_budget:
+            self._over_since = None
+            return
+        self._over_since = self._over_since or now
         while self._ram.over_budget:
-            victim = self._next_from_ram(_is_on_disk)
-            if victim is None:
+            victim = self._on_disk_too()
+            if victim is None and now - self._over_since < _SPILL_SECONDS:
                 self.write_through()
                 if self._writing:
                     return
-                victim = self._next_from_ram(_is_any)
+            victim = victim or self._ram.order.first(now)
             if victim is None:
                 return
             self._evict(victim)
@@ -405,18 +427,23 @@ class KvCache:
     def _make_disk_room(self, size: int, block: Block | None) -> bool:
         """Make room for ``size`` bytes more, of which the last are ``block``. Whether there is."""
         assert self._disk is not None
+        victims: list[bytes] = []
         with self.holding(block):
             while not self._disk.fits(size):
-                victim = self._disk.order.first(time.monotonic(), _is_any)
+                victim = self._disk.order.first(time.monotonic())
                 if victim is None:
-                    return False
+                    break
                 # It is not written again before it is used again: a full disk must not write in circles.
-                self._disk.drop(victim)
+                self._disk.forget(victim)
+                victims.append(victim.identity)
                 self._prune(victim)
-        return True
+        if victims:
+            self._disk.delete(victims)
+        return self._disk.fits(size)
 
-    def _next_from_ram(self, among: Callable[[Block], bool]) -> Block | None:
-        return self._ram.order.first(time.monotonic(), among)
+    def _on_disk_too(self) -> Block | None:
+        """A block that can leave RAM and loses nothing by it, if one is among the oldest."""
+        return self._ram.order.first(time.monotonic(), lambda block: block.disk_bytes > 0, look_at=_LOOK_AT)
 
     def _evict(self, block: Block) -> None:
         self._ram.drop(block)
@@ -431,16 +458,3 @@ class KvCache:
         for node in reversed(list(block.lineage())):
             if node.state is not None and not node.disk_bytes and not node.moving:
                 self._unwritten.setdefault(node)
-
-
-def _is_on_disk(block: Block) -> bool:
-    return block.disk_bytes > 0
-
-
-def _is_any(_: Block) -> bool:
-    return True
-
-
-def _tail_of(parent: Block, chunk: Tokens) -> Block | None:
-    """The unfinished tail behind ``parent`` that ``chunk`` continues."""
-    return next((c for c in parent.children.values() if not c.children and begins(chunk, c.tokens)), None)

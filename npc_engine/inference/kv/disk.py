@@ -9,15 +9,15 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
 from npc_engine.inference.kv.block import BLOCK_TOKENS, Block
-from npc_engine.inference.kv.codec import Codec
-from npc_engine.inference.kv.disk_file import Damaged, DiskFile, Record, codec_of, cost_of, usable_budget
+from npc_engine.inference.kv.codec import Codec, RawCodec
+from npc_engine.inference.kv.disk_file import Damaged, DiskFile, Record, cost_of, usable_budget
 from npc_engine.inference.kv.eviction import EvictionOrder
 
 _log = logging.getLogger(__name__)
@@ -63,21 +63,19 @@ class DiskTier:
         self._done: deque[Completion] = deque()
         self._open_jobs = 0
         self._thread = threading.Thread(target=self._work, name="kv-disk", daemon=True)
-        self._thread.start()
+        self._start()
 
     @property
     def busy(self) -> bool:
         """Whether something was asked whose completion was not taken yet."""
         return self._open_jobs > 0
 
-    def completions(self) -> list[Completion]:
+    def completions(self) -> Iterator[Completion]:
         """What was done since the last call."""
-        done = []
         while self._done:
             completion = self._done.popleft()
             self._open_jobs -= isinstance(completion, WasRead | WasWritten)
-            done.append(completion)
-        return done
+            yield completion
 
     def read(self, block: Block, into: torch.Tensor) -> None:
         """Fill ``into``, memory for a full block, with the state of a block on disk."""
@@ -117,13 +115,26 @@ class DiskTier:
         self.used += cost
         self.order.add(block)
 
-    def drop(self, block: Block) -> None:
-        """``block`` is no longer here."""
-        self.forget(block)
-        self.delete([block.identity])
+    def restore(self, blocks: Iterable[tuple[Block, int]]) -> None:
+        """The file had these ``blocks``, oldest first, of such cost, when it was opened."""
+        found: list[Block] = []
+        for block, cost in blocks:
+            if block.disk_bytes:
+                continue
+            block.disk_bytes = cost
+            self.used += cost
+            found.append(block)
+        self.order.restore(found)
+
+    def drop(self, blocks: Sequence[Block]) -> None:
+        """``blocks`` are no longer here."""
+        for block in blocks:
+            self.forget(block)
+        if blocks:
+            self.delete([block.identity for block in blocks])
 
     def forget(self, block: Block) -> None:
-        """``block`` is no longer here, and the file knows."""
+        """``block`` is no longer here, and the file knows or will be told."""
         assert block.disk_bytes
         self.used -= block.disk_bytes
         block.disk_bytes = 0
@@ -138,11 +149,21 @@ class DiskTier:
         self.budget = budget
         self._jobs.put(lambda: self._attempt(lambda: self._file.set_budget(budget)))
 
+    def clear(self) -> None:
+        """Begin the file anew, once what was asked before is done. Completions of that are dropped."""
+        finished = threading.Event()
+        self._jobs.put(self._begin_anew)
+        self._jobs.put(finished.set)
+        finished.wait()
+        self._done.clear()
+        self._open_jobs = self.used = 0
+        self.order.clear()
+
     def close(self) -> None:
         """Finish what was asked and close the file."""
+        self._jobs.put(lambda: self._attempt(self._file.close))
         self._jobs.put(None)
         self._thread.join()
-        self._file.close()
 
     def check_integrity(self) -> None:
         """Assert that every block here has a parent here and that the bytes add up."""
@@ -153,6 +174,26 @@ class DiskTier:
             assert parent is not None
             assert parent.parent is None or (parent.disk_bytes and ages[parent] > age)
         assert sum(block.disk_bytes for block in ages) == self.used
+
+    def _start(self) -> None:
+        """Start the thread, which computes on one core.
+
+        Torch would give it a pool of as many threads as the model's, and the two would wait for each other's cores:
+        a decode step took several times as long. The number is the thread's own, and the default for threads to come,
+        which is why it is put back here.
+        """
+        threads = torch.get_num_threads()
+        started = threading.Event()
+
+        def begin() -> None:
+            torch.set_num_threads(1)
+            torch.get_num_threads()  # before this thread asks for the first time, what it set does not hold
+            started.set()
+
+        self._jobs.put(begin)
+        self._thread.start()
+        started.wait()
+        torch.set_num_threads(threads)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -174,14 +215,18 @@ class DiskTier:
         return self._attempt(read) or False
 
     def _write(self, known: Sequence[tuple[bytes, bytes, tuple[int, ...]]], views: Sequence[torch.Tensor]) -> list[int]:
-        def write() -> list[int]:
-            records = []
+        def records() -> Iterator[Record]:
             for (identity, parent, tokens), view in zip(known, views, strict=True):
-                codec = codec_of(len(tokens), BLOCK_TOKENS, self._codec)
-                records.append(Record(identity, parent, tokens, codec.name, codec.encode(view)))
-            return self._file.write(records)
+                # An unfinished tail is kept as it is: it is about to be read again and to grow.
+                codec = self._codec if len(tokens) == BLOCK_TOKENS else RawCodec()
+                try:
+                    payload = codec.encode(view)
+                except ValueError:
+                    codec = RawCodec()
+                    payload = codec.encode(view)
+                yield Record(identity, parent, tokens, codec.name, payload)
 
-        return self._attempt(write) or [0] * len(known)
+        return self._attempt(lambda: self._file.write(records())) or [0] * len(known)
 
     def _attempt(self, action: Callable[[], _T]) -> _T | None:
         """Run ``action``; None if the disk refused."""
@@ -205,7 +250,7 @@ class DiskTier:
         self._complete(WasLost())
         try:
             self._file.begin_anew()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, MemoryError) as error:
             _log.warning("the disk tier of the KV cache can't be made (%s); check the data folder", error)
 
 

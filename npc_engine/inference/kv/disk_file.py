@@ -8,19 +8,22 @@ Nothing here is precious: a file that can't be read is deleted and begun anew.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from hashlib import blake2b
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from npc_engine.inference.kv.block import Tokens, pack_tokens, unpack_tokens
-from npc_engine.inference.kv.codec import CODECS, Codec, RawCodec
+from npc_engine.inference.kv.codec import CODECS
 
-_FORMAT = 1
+_FORMAT = 2
 _PAGE = 16384
+_UNREADABLE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_ERROR}
+"""Codes of operational errors that come from what is in a file: it ends too soon, or has other tables."""
+
 _SPARE_PAGES = 16
 """Pages for the tables' own structure that every file has."""
 
@@ -34,7 +37,7 @@ CREATE TABLE IF NOT EXISTS blocks (
     parent BLOB NOT NULL,
     tokens BLOB NOT NULL,
     codec TEXT NOT NULL,
-    checksum BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     cost INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS states (id INTEGER PRIMARY KEY, state BLOB NOT NULL);
@@ -71,24 +74,35 @@ class DiskFile:
 
     def __init__(self, path: Path, budget: int) -> None:
         self._path, self._budget = path, budget
+        # What could not be deleted yet: the disk refused. It is tried again with the next change.
+        self._doomed: dict[bytes, None] = {}
         try:
             self._open()
+        except sqlite3.OperationalError as error:
+            # A file that another process uses, or that may not be read, is left alone.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNREADABLE:
+                raise
+            self.begin_anew()
         except sqlite3.DatabaseError:
             self.begin_anew()
 
     def stored(self) -> Iterator[Stored]:
-        """All blocks, oldest first."""
-        for identity, parent, tokens, cost in self._connection.execute(
-            "SELECT identity, parent, tokens, cost FROM blocks ORDER BY id"
-        ):
-            with suppress(ValueError):
-                yield Stored(identity, parent, unpack_tokens(tokens), cost)
+        """All blocks, oldest first. One whose row makes no sense has no tokens."""
+        # Closed, because a cursor that is left open keeps the file locked even when its connection has gone.
+        with closing(self._connection.execute("SELECT identity, parent, tokens, cost FROM blocks ORDER BY id")) as rows:
+            for identity, parent, tokens, cost in rows:
+                try:
+                    if not isinstance(cost, int) or cost <= 0:
+                        raise ValueError(f"no block costs {cost}")
+                    yield Stored(identity, parent, unpack_tokens(tokens), cost)
+                except (TypeError, ValueError):
+                    yield Stored(identity, parent, (), 0)
 
     def read(self, identity: bytes, into: torch.Tensor) -> None:
         """Fill ``into`` [2, layers, kv_heads, tokens, head_dim] with a block's state. Raises Damaged."""
-        row = self._connection.execute(
-            "SELECT codec, checksum, state FROM blocks JOIN states USING (id) WHERE identity = ?", (identity,)
-        ).fetchone()
+        query = "SELECT codec, checksum, state FROM blocks JOIN states USING (id) WHERE identity = ?"
+        with closing(self._connection.execute(query, (identity,))) as rows:
+            row = rows.fetchone()
         if row is None:
             raise Damaged("the state is not there")
         codec, checksum, state = row
@@ -103,6 +117,8 @@ class DiskFile:
         """Add blocks, all or none; what each costs in bytes. A block that is there already is written anew."""
         costs = []
         with self._connection:
+            for identity in self._doomed:
+                self._delete(identity)
             for record in records:
                 state = record.payload.numpy().tobytes()
                 cost = cost_of(len(state))
@@ -120,18 +136,18 @@ class DiskFile:
                 )
                 self._connection.execute("INSERT INTO states VALUES (?, ?)", (cursor.lastrowid, state))
                 costs.append(cost)
+        self._doomed.clear()
+        self._limit()
         return costs
 
     def delete(self, identities: Iterable[bytes]) -> None:
         """Remove blocks; unknown ones are ignored."""
-        with self._connection:
-            for identity in identities:
-                self._delete(identity)
+        self._doomed.update(dict.fromkeys(identities))
+        self.write(())
 
     def set_budget(self, budget: int) -> None:
-        """Never let the file grow beyond ``budget`` bytes, and give the system what it does not need."""
+        """Never let the file grow beyond ``budget`` bytes, and give back what it takes beyond that."""
         self._budget = budget
-        self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         self._limit()
 
     def begin_anew(self) -> None:
@@ -140,6 +156,7 @@ class DiskFile:
             self._connection.close()
         for path in (self._path, self._path.with_name(self._path.name + "-journal")):
             path.unlink(missing_ok=True)
+        self._doomed.clear()
         self._open()
 
     def close(self) -> None:
@@ -150,6 +167,14 @@ class DiskFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Made in one thread and used in another, by one at a time.
         self._connection = sqlite3.connect(self._path, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            # Whoever tries again must not find it locked by this one.
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
         for setting in (
             f"page_size = {_PAGE}",
             "auto_vacuum = INCREMENTAL",
@@ -159,7 +184,7 @@ class DiskFile:
             "journal_mode = TRUNCATE",
         ):
             self._connection.execute(f"PRAGMA {setting}").fetchall()
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        version = self._pragma("user_version")
         if version not in (0, _FORMAT):
             raise sqlite3.DatabaseError(f"format {version} is not {_FORMAT}")
         self._connection.executescript(_SCHEMA)
@@ -168,7 +193,14 @@ class DiskFile:
         self._limit()
 
     def _limit(self) -> None:
-        self._connection.execute(f"PRAGMA max_page_count = {max(self._budget // _PAGE, _SPARE_PAGES)}").fetchall()
+        most = max(self._budget // _PAGE, _SPARE_PAGES)
+        if self._pragma("page_count") > most:
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self._pragma(f"max_page_count = {most}")
+
+    def _pragma(self, text: str) -> int:
+        ((number,),) = self._connection.execute(f"PRAGMA {text}").fetchall()
+        return int(number)
 
     def _delete(self, identity: bytes) -> None:
         self._connection.execute(
@@ -187,10 +219,6 @@ def usable_budget(budget: int) -> int:
     return max(0, budget - _SPARE_PAGES * _PAGE)
 
 
-def codec_of(tokens: int, full: int, codec: Codec) -> Codec:
-    """The codec for a block: an unfinished tail is kept as it is."""
-    return codec if tokens == full else RawCodec()
-
-
-def _checksum(identity: bytes, state: bytes) -> bytes:
-    return blake2b(state, key=identity, digest_size=16).digest()
+def _checksum(identity: bytes, state: bytes) -> int:
+    # Against damage, not malice: whoever can write to this file could as well change the model.
+    return zlib.crc32(state, zlib.crc32(identity))

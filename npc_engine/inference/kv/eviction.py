@@ -5,7 +5,8 @@ that nobody expects to need soon, then the least recently used.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from npc_engine.inference.kv.block import Block
 
@@ -31,6 +32,18 @@ class EvictionOrder:
         self._by_age[block] = None
         self.touch(block)
 
+    def restore(self, blocks: Sequence[Block]) -> None:
+        """Put in all ``blocks``, oldest first. Their ancestors are among them."""
+        young_first: dict[Block, None] = {}
+        for block in reversed(blocks):
+            path = []
+            for node in block.lineage():
+                if node in young_first:
+                    break
+                path.append(node)
+            young_first.update(dict.fromkeys(reversed(path)))
+        self._by_age.update(dict.fromkeys(reversed(young_first)))
+
     def remove(self, block: Block) -> None:
         """Take a block out."""
         del self._by_age[block]
@@ -42,10 +55,16 @@ class EvictionOrder:
             if node in self._by_age:
                 self._by_age.move_to_end(node)
 
-    def first(self, now: float, among: Callable[[Block], bool]) -> Block | None:
-        """The block to go first ``among`` some, or None when all of those are held."""
+    def clear(self) -> None:
+        """Take all blocks out."""
+        self._by_age.clear()
+
+    def first(
+        self, now: float, among: Callable[[Block], bool] = lambda _: True, *, look_at: int | None = None
+    ) -> Block | None:
+        """The block to go first ``among`` some of the ``look_at`` oldest; None when there is none that nobody holds."""
         expected: Block | None = None
-        for block in self._by_age:
+        for block in islice(self._by_age, look_at):
             if block.pins or block.moving or not among(block) or not self._is_leaf(block):
                 continue
             if block.due <= now:

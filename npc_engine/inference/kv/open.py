@@ -9,9 +9,9 @@ import torch
 
 from npc_engine.inference.kv.block import root_identity
 from npc_engine.inference.kv.cache import KvCache
-from npc_engine.inference.kv.codec import CODECS, Codec
+from npc_engine.inference.kv.codec import CODECS
 from npc_engine.inference.kv.disk import DiskTier
-from npc_engine.inference.kv.disk_file import DiskFile
+from npc_engine.inference.kv.disk_file import DiskFile, Stored
 from npc_engine.inference.kv.ram import BlockShape, RamTier
 from npc_engine.inference.kv.tree import BlockTree
 
@@ -42,30 +42,35 @@ def open_cache(shape: BlockShape, dtype: torch.dtype, computed_by: str, tiers: T
     codec = CODECS[tiers.codec]()
     tree = BlockTree(root_identity(computed_by, str(dtype), str(tuple(shape)), codec.name))
     ram = RamTier(shape, dtype, tiers.ram_budget, pin=tiers.pin)
-    file = _open_file(tiers)
-    if file is None:
+    opened = _open_file(tiers)
+    if opened is None:
         return KvCache(tree, ram, None)
-    return _with_disk(tree, ram, file, tiers.disk_budget, codec)
-
-
-def _with_disk(tree: BlockTree, ram: RamTier, file: DiskFile, budget: int, codec: Codec) -> KvCache:
-    try:
-        stored = list(file.stored())
-    except sqlite3.DatabaseError as error:
-        _log.warning("what was kept on disk can't be read (%s): it is computed anew", error)
-        file.begin_anew()
-        stored = []
-    cache = KvCache(tree, ram, DiskTier(file, budget, codec))
+    file, stored = opened
+    cache = KvCache(tree, ram, DiskTier(file, tiers.disk_budget, codec))
     cache.adopt(stored)
     return cache
 
 
-def _open_file(tiers: Tiers) -> DiskFile | None:
+def _stored(file: DiskFile) -> list[Stored]:
+    try:
+        return list(file.stored())
+    except sqlite3.DatabaseError as error:
+        _log.warning("what was kept on disk can't be read (%s): it is computed anew", error)
+        file.begin_anew()
+        return []
+
+
+def _open_file(tiers: Tiers) -> tuple[DiskFile, list[Stored]] | None:
     if tiers.disk is None or not tiers.disk_budget:
         return None
     try:
-        return DiskFile(tiers.disk / _FILE, tiers.disk_budget)
-    except (sqlite3.Error, OSError) as error:
+        file = DiskFile(tiers.disk / _FILE, tiers.disk_budget)
+        try:
+            return file, _stored(file)
+        except BaseException:
+            file.close()
+            raise
+    except (sqlite3.Error, OSError, MemoryError) as error:
         _log.warning(
             "attention state can't be kept in %s (%s): after a restart, conversations are read anew. "
             "Free some space there, or set --disk-budget 0.",

@@ -73,10 +73,11 @@ class RamTier:
         self.order.remove(block)
         self.give_back(state)
 
-    def lend(self, block: Block) -> None:
-        """``block`` is no longer here, but its memory is still in use: ``give_back`` it later."""
-        assert block.state is not None
-        self.order.remove(block)
+    def clear(self) -> None:
+        """No block is here any more, and no memory is in use."""
+        self.order.clear()
+        self._free.clear()
+        self._taken = 0
 
     def trim(self) -> None:
         """Return free memory beyond the budget to the system."""

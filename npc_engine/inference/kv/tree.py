@@ -1,5 +1,6 @@
 """Which token sequences have blocks: the index over all tiers. Knows tokens and identities, moves nothing."""
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 
 from npc_engine.inference.kv.block import BLOCK_TOKENS, Block, Match, Tokens, child_identity, common_length
@@ -38,31 +39,39 @@ class BlockTree:
         assert parent is self.root or parent.full
         assert tokens not in parent.children
         block = Block(parent, tokens, child_identity(parent.identity, tokens))
-        parent.children[tokens] = block
-        self.by_identity[block.identity] = block
+        self._link(block)
         return block
 
     def remove(self, block: Block) -> None:
         """Take a block without children out."""
         assert not block.children
-        assert block.parent is not None
-        del block.parent.children[block.tokens]
-        del self.by_identity[block.identity]
+        self._unlink(block)
 
     def grow(self, tail: Block, tokens: Tokens) -> None:
         """Let an unfinished tail hold ``tokens``, which begin with its own."""
         assert tail.parent is not None
         assert not tail.children
         assert begins(tokens, tail.tokens)
-        del tail.parent.children[tail.tokens]
-        del self.by_identity[tail.identity]
+        self._unlink(tail)
         tail.tokens, tail.identity = tokens, child_identity(tail.parent.identity, tokens)
-        tail.parent.children[tokens] = tail
-        self.by_identity[tail.identity] = tail
+        self._link(tail)
+
+    def tail_of(self, parent: Block, chunk: Tokens) -> Block | None:
+        """The longest unfinished tail behind ``parent`` that ``chunk`` continues."""
+        at = bisect_left(parent.branches, chunk)
+        while at:
+            tokens = parent.branches[at - 1]
+            shared = common_length(tokens, chunk)
+            if shared == len(tokens):
+                return parent.children[tokens]
+            # Whatever chunk begins with is no longer than what it shares with its neighbour in the order.
+            at = bisect_right(parent.branches, chunk[:shared]) if shared else 0
+        return None
 
     def clear(self) -> None:
         """Know nothing any more."""
         self.root.children.clear()
+        self.root.branches.clear()
         self.by_identity.clear()
 
     def check_integrity(self) -> None:
@@ -74,6 +83,19 @@ class BlockTree:
             assert block.parent is not None
             assert block.parent.children[block.tokens] is block
             assert block.full or not block.children
+        assert all(node.branches == sorted(node.children) for node in (self.root, *reached))
+
+    def _link(self, block: Block) -> None:
+        assert block.parent is not None
+        block.parent.children[block.tokens] = block
+        insort(block.parent.branches, block.tokens)
+        self.by_identity[block.identity] = block
+
+    def _unlink(self, block: Block) -> None:
+        assert block.parent is not None
+        del block.parent.children[block.tokens]
+        del block.parent.branches[bisect_left(block.parent.branches, block.tokens)]
+        del self.by_identity[block.identity]
 
 
 def begins(tokens: Tokens, beginning: Tokens) -> bool:
@@ -83,10 +105,9 @@ def begins(tokens: Tokens, beginning: Tokens) -> bool:
 
 def _closest(node: Block, chunk: Tokens) -> tuple[Block | None, int]:
     """The child that shares the most leading tokens with ``chunk``, and how many."""
-    best, most = None, 0
-    for tokens, child in node.children.items():
-        if tokens[0] == chunk[0]:
-            shared = common_length(tokens, chunk)
-            if shared > most:
-                best, most = child, shared
-    return best, most
+    # It is a neighbour in the order of tokens: a world may have a thousand personas behind it.
+    at = bisect_left(node.branches, chunk)
+    shared, tokens = max(
+        ((common_length(near, chunk), near) for near in node.branches[max(0, at - 1) : at + 1]), default=(0, ())
+    )
+    return (node.children[tokens], shared) if shared else (None, 0)

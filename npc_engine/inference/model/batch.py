@@ -6,6 +6,7 @@ shapes are alike form a *group*, whose attention is one kernel call over a view 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -35,16 +36,16 @@ class Span:
         return self.start + self.length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """Attention of slots ``first .. first + size`` in one call.
 
     ``width`` query positions per slot over ``keys`` cached positions. ``rows`` int64 [size * width] are the batch rows
     that fill the queries (short spans repeat their last row), or None when they are ``row .. row + size * width``.
     ``scatter`` int64 are the positions in the padded output that go back to the rows, in row order, or None.
-    The first ``shared`` keys are the same in every slot, and every query sees them.
-    ``mask`` is additive, [size, 1, width * fold, keys - shared], or None when every query sees every key; ``fold``
-    query heads share a KV head, and are query positions to the kernel.
+    The first ``shared`` keys are the same in every slot, and every query sees them. ``visible`` int64 [size, width]:
+    how many of the keys each query sees; with ``window``, only the last so many of them.
+    ``fold`` query heads share a KV head, and are query positions to the kernel.
     """
 
     first: int
@@ -56,44 +57,48 @@ class Group:
     count: int
     rows: torch.Tensor | None
     scatter: torch.Tensor | None
-    mask: torch.Tensor | None
+    visible: torch.Tensor
+    even: bool
+    fold: int
+    dtype: torch.dtype
+    window: int | None = None
+
+    @cached_property
+    def mask(self) -> torch.Tensor | None:
+        """Additive, [size, 1, width * fold, keys - shared], or None when every query sees every key.
+
+        For kernels that don't go by ``visible``; made when one first asks.
+        """
+        if self.window is None and self.width == 1 and self.even:
+            return None
+        places = torch.arange(self.shared, self.keys, device=self.visible.device)
+        ends = self.visible[:, :, None]
+        hidden = places >= ends
+        if self.window is not None:
+            hidden |= places < ends - self.window
+        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=hidden.device).masked_fill_(hidden, float("-inf"))
+        if self.width > 1:
+            mask = mask.repeat_interleave(self.fold, dim=1)
+        return mask.unsqueeze(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span.
-
-    ``mask_dtype`` is the masks', the model's.
-    """
+    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span."""
 
     token_ids: torch.Tensor
     positions: torch.Tensor
     slots: torch.Tensor
     sample_rows: torch.Tensor
     groups: tuple[Group, ...]
-    mask_dtype: torch.dtype
 
-    def within(self, window: int, *, heads_per_kv: int) -> "Batch":
+    def within(self, window: int) -> "Batch":
         """The same batch for a layer in which a query sees only the last ``window`` positions, its own included.
 
         All KV is stored all the same: that keeps sharing simple, and the mask does the rest.
         """
-        return replace(self, groups=tuple(self._windowed(group, window, heads_per_kv) for group in self.groups))
-
-    def _windowed(self, group: Group, window: int, fold: int) -> Group:
-        if group.keys <= window:
-            return group
-        rows = slice(group.row, group.row + group.count) if group.rows is None else group.rows
-        oldest = self.positions[rows].view(group.size, group.width, 1) - window
-        hidden = torch.arange(group.keys, device=oldest.device) <= oldest
-        mask = torch.zeros(hidden.shape, dtype=self.mask_dtype, device=oldest.device)
-        mask = mask.masked_fill_(hidden, float("-inf"))
-        if group.width > 1:
-            mask = mask.repeat_interleave(fold, dim=1)
-        mask = mask.unsqueeze(1)
-        if group.mask is not None:
-            mask[..., group.shared :] += group.mask
-        return replace(group, mask=mask, shared=0)
+        narrow = (g if g.keys <= window else replace(g, window=window, shared=0) for g in self.groups)
+        return replace(self, groups=tuple(narrow))
 
 
 def make_batch(
@@ -120,7 +125,7 @@ def make_batch(
     def tensor(values: Sequence[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=device)
 
-    return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups), dtype)
+    return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,16 +191,8 @@ def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device
         count=count,
         rows=gather,
         scatter=scatter,
-        mask=_mask(run, fold, dtype, device),
+        visible=torch.tensor([[min(s.start + i, s.end - 1) + 1 for i in range(width)] for s in spans], device=device),
+        even=all(s.end == run.keys for s in spans),
+        fold=fold,
+        dtype=dtype,
     )
-
-
-def _mask(run: _Run, fold: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
-    if run.width == 1 and all(s.end == run.keys for s in run.spans):
-        return None
-    last = [[min(s.start + i, s.end - 1) for i in range(run.width)] for s in run.spans]
-    hidden = torch.arange(run.common, run.keys, device=device) > torch.tensor(last, device=device)[:, :, None]
-    mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, float("-inf"))
-    if run.width > 1:
-        mask = mask.repeat_interleave(fold, dim=1)
-    return mask.unsqueeze(1)

@@ -4,7 +4,7 @@ Attention is *folded*: the query heads that share a KV head become query positio
 read once. On CPU this is 5 to 20 times faster than letting the library repeat K and V.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch.nn import functional
@@ -88,8 +88,15 @@ _FEW_QUERIES = 8
 ATTENTION_KERNELS: dict[str, AttentionKernel] = {"sdpa": sdpa, "cascade": cascade}
 
 
+class Attention(NamedTuple):
+    """The kernels for one query a slot, and for many."""
+
+    decode: AttentionKernel
+    prompt: AttentionKernel
+
+
 def attend(
-    kernel: AttentionKernel,
+    kernels: Attention,
     query: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
@@ -101,22 +108,40 @@ def attend(
     ``query`` [rows, heads, head_dim]; ``keys``, ``values`` [slots, kv_heads, capacity, head_dim].
     Returns [rows, heads * head_dim].
     """
-    _, heads, head_dim = query.shape
-    kv_heads = keys.shape[1]
-    parts = []
-    for group in groups:
-        part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
-        folded = part.view(group.size, group.width, kv_heads, -1, head_dim).transpose(1, 2)
-        slots = slice(group.first, group.first + group.size)
-        out = kernel(
-            folded.reshape(group.size, kv_heads, -1, head_dim),
-            keys[slots, :, : group.keys],
-            values[slots, :, : group.keys],
-            group.mask,
-            scale,
-            group.shared,
-        )
-        out = out.view(group.size, kv_heads, group.width, -1, head_dim).transpose(1, 2)
-        out = out.reshape(group.size * group.width, heads * head_dim)
-        parts.append(out if group.scatter is None else out[group.scatter])
+    return join([attend_group(kernels, query, keys, values, group, scale) for group in groups])
+
+
+def attend_group(
+    kernels: Attention, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group, scale: float
+) -> torch.Tensor:
+    """What ``attend`` does for one of the groups; the rows of that group."""
+    slots = slice(group.first, group.first + group.size)
+    out = (kernels.decode if group.width == 1 else kernels.prompt)(
+        fold(query, group, keys.shape[1]),
+        keys[slots, :, : group.keys],
+        values[slots, :, : group.keys],
+        group.mask,
+        scale,
+        group.shared,
+    )
+    return unfold(out, group)
+
+
+def fold(query: torch.Tensor, group: Group, kv_heads: int) -> torch.Tensor:
+    """The group's rows of [rows, heads, head_dim] as [size, kv_heads, width * fold, head_dim]."""
+    part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]
+    folded = part.view(group.size, group.width, kv_heads, group.fold, -1).transpose(1, 2)
+    return folded.reshape(group.size, kv_heads, group.width * group.fold, -1)
+
+
+def unfold(out: torch.Tensor, group: Group) -> torch.Tensor:
+    """The opposite of ``fold``, as [rows of the group, heads * head_dim]."""
+    size, kv_heads, _, head_dim = out.shape
+    out = out.view(size, kv_heads, group.width, group.fold, head_dim).transpose(1, 2)
+    out = out.reshape(size * group.width, kv_heads * group.fold * head_dim)
+    return out if group.scatter is None else out[group.scatter]
+
+
+def join(parts: list[torch.Tensor]) -> torch.Tensor:
+    """The rows of all groups, in the batch's order."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)

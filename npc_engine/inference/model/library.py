@@ -14,7 +14,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, AutoModelFo
 from npc_engine.errors import OperatorError
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch
-from npc_engine.inference.model.kernels import AttentionKernel, attend
+from npc_engine.inference.model.kernels import Attention, attend
 from npc_engine.inference.model.spec import ModelSpec
 
 _NAME = "npc_engine_slots"
@@ -24,9 +24,7 @@ _WITH_SINKS = frozenset({"gpt_oss"})
 class LibraryRunner:
     """Runs batches through a transformers model. See ``Runner``."""
 
-    def __init__(
-        self, spec: ModelSpec, *, dtype: torch.dtype, device: torch.device, attention: AttentionKernel
-    ) -> None:
+    def __init__(self, spec: ModelSpec, *, dtype: torch.dtype, device: torch.device, attention: Attention) -> None:
         self.spec, self.dtype, self.device = spec, dtype, device
         self._attention = attention
         _refuse_unknown_attention(spec)
@@ -53,7 +51,7 @@ class LibraryRunner:
             logits_to_keep=batch.sample_rows,
             npc_batch=batch,
             npc_slots=slots,
-            npc_kernel=self._attention,
+            npc_attention=self._attention,
         )
         logits: torch.Tensor = out.logits[0]
         return logits.float()
@@ -81,19 +79,19 @@ def _attention_over_slots(
     *,
     npc_batch: Batch,
     npc_slots: Slots,
-    npc_kernel: AttentionKernel,
+    npc_attention: Attention,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
     """``query`` [1, heads, rows, head_dim], ``key`` and ``value`` alike with kv_heads -> [1, rows, heads, head_dim]."""
     layer = module.layer_idx
     if sliding_window is not None:
-        npc_batch = npc_batch.within(sliding_window, heads_per_kv=query.shape[1] // key.shape[1])
+        npc_batch = npc_batch.within(sliding_window)
     keys, values = npc_slots.keys[layer], npc_slots.values[layer]
     keys[npc_batch.slots, :, npc_batch.positions] = key[0].transpose(0, 1)
     values[npc_batch.slots, :, npc_batch.positions] = value[0].transpose(0, 1)
     heads = query[0].transpose(0, 1)  # [rows, heads, head_dim]
     scale = scaling if scaling is not None else heads.shape[-1] ** -0.5
-    mixed = attend(npc_kernel, heads, keys, values, npc_batch.groups, scale)
+    mixed = attend(npc_attention, heads, keys, values, npc_batch.groups, scale)
     return mixed.view(1, len(heads), *heads.shape[1:]), None
 
 

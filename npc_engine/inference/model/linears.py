@@ -1,4 +1,4 @@
-"""Linear layers over weights as they are stored, and what every kind of linear offers."""
+"""Linear layers over weights as they are stored, in the variants between which ``probe`` chooses by measuring."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,15 +8,9 @@ from torch.nn import functional
 
 
 class Linear(Protocol):
-    """A linear layer, with the norm before it if it has one."""
+    """``x [rows, in] -> [rows, out]`` in ``x``'s dtype."""
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """``x [rows, in] -> [rows, out]``."""
-        ...
-
-    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """``stream [rows, out]`` plus this linear of ``x``; ``stream`` is overwritten."""
-        ...
+    def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
 
 
 class PlainLinear:
@@ -27,10 +21,6 @@ class PlainLinear:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return functional.linear(x, self.weight, self.bias)
-
-    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """See Linear."""
-        return stream.add_(self(x))
 
 
 class PackedLinear:
@@ -48,10 +38,6 @@ class PackedLinear:
         out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         return out
 
-    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """See Linear."""
-        return stream.add_(self(x))
-
     @staticmethod
     def available(dtype: torch.dtype) -> bool:
         """Whether this build and CPU have the packed operators for ``dtype``, and they compute a linear."""
@@ -63,34 +49,6 @@ class PackedLinear:
             return torch.equal(PackedLinear(weight)(x), x)
         except (RuntimeError, AttributeError, NotImplementedError):
             return False
-
-
-class NormedLinear:
-    """A linear of a row's root-mean-square norm: Zhang & Sennrich, arXiv 1910.07467. ``norm`` is [in]."""
-
-    def __init__(self, norm: torch.Tensor, eps: float, linear: Linear) -> None:
-        self._norm, self._eps, self._linear = norm, eps, linear
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return self._linear(functional.rms_norm(x, self._norm.shape, self._norm, self._eps))
-
-    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """See Linear."""
-        return stream.add_(self(x))
-
-
-class CastLinear:
-    """A linear that computes in ``dtype``, whatever its input comes in."""
-
-    def __init__(self, dtype: torch.dtype, linear: Linear) -> None:
-        self._dtype, self._linear = dtype, linear
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return self._linear(x.to(self._dtype))
-
-    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """See Linear."""
-        return stream.add_(self(x))
 
 
 MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]

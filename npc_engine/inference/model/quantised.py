@@ -8,22 +8,27 @@ Measured with the default model (``npc-engine bench perplexity``), perplexity ov
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 import torch
 
 from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.four_bit import FourBitLinear
-from npc_engine.inference.model.linears import CastLinear, Linear, NormedLinear, PackedLinear, PlainLinear
+from npc_engine.inference.model.operations import Operations
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
+from npc_engine.inference.model.weights import (
+    Layer,
+    LayerTensors,
+    Route,
+    TensorFiles,
+    fused_layer,
+    read_layer,
+)
 
 # Up to so many rows, reading four bits and unpacking them takes less time than multiplying eight (two AVX-512 cores).
 FEW_ROWS = 4
-# The first layers build up, within the feed-forward network, the few huge values of the first token that all later ones
-# attend to (Sun et al., "Massive activations", arXiv 2402.17762). Eight bits for the row that holds them cost more
-# there than everywhere else together.
-_EXACT_SHARE = 0.1
 
 
 class QuantisedWeights:
@@ -34,17 +39,15 @@ class QuantisedWeights:
         embedding = files["model.embed_tokens.weight"]
         head = files.find("lm_head.weight")
         ends = _Ends(spec, embedding, files["model.norm.weight"], embedding if head is None else head)
-        few: list[Layer] | None = []
+        few: list[Layer] = []
         many: list[Layer] = []
         for index in range(spec.layers):
             tensors = read_layer(files, index)
-            exact_down = index < round(_EXACT_SHARE * spec.layers)
-            many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, exact_down=exact_down))
-            if few is not None:
-                layer = _four_bit(tensors, spec.norm_eps)
-                few = None if layer is None else [*few, layer]
+            many.append(_eight_bit(tensors, ends.rotation))
+            with suppress(ValueError):
+                few.append(fused_layer(tensors, FourBitLinear))
         self._many = _Route(ends, many, rotated=True)
-        self._few = self._many if few is None else _Route(ends, few, rotated=False)
+        self._few = _Route(ends, few, rotated=False) if len(few) == len(many) else self._many
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
@@ -57,7 +60,7 @@ class _Ends:
     def __init__(self, spec: ModelSpec, embedding: torch.Tensor, norm: torch.Tensor, head: torch.Tensor) -> None:
         self.embedding = embedding
         self.rotation = Rotation(spec.hidden)
-        self.head = EightBitLinear(self.rotation(head.float() * norm), eps=spec.norm_eps)
+        self.head = EightBitLinear(self.rotation(head.float() * norm))
 
 
 class _Route:
@@ -67,50 +70,54 @@ class _Route:
         self._ends, self._layers, self._rotated = ends, layers, rotated
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
-        stream = self._ends.embedding[token_ids]
-        return self._ends.rotation(stream) if self._rotated else stream
+        x = self._ends.embedding[token_ids]
+        return self._ends.rotation(x) if self._rotated else x
 
     def layer(self, index: int) -> Layer:
         return self._layers[index]
 
-    def logits(self, stream: torch.Tensor) -> torch.Tensor:
-        return self._ends.head(stream if self._rotated else self._ends.rotation(stream))
+    def logits(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
+        levels, scale = operations.levels(x if self._rotated else self._ends.rotation(x), norm=True)
+        return self._ends.head.product(levels).mul_(scale[:, None])
 
 
-def _eight_bit(read: LayerTensors, rotation: Rotation, eps: float, dtype: torch.dtype, *, exact_down: bool) -> Layer:
-    return Layer(
-        qkv=EightBitLinear(rotation(read.qkv.float() * read.input_norm), read.qkv_bias, eps=eps, dtype=dtype),
+class _EightBitLayer(NamedTuple):
+    """See Layer. Reads and writes a rotated stream, float32; the norms' weights are in the linears behind them.
+
+    The feed-forward network builds up a few huge values for the first token, to which all later ones attend ("Massive
+    activations", Sun et al., arXiv 2402.17762). ``within`` spreads them: not free, but a fraction of a product's time.
+    """
+
+    qkv: EightBitLinear
+    query_norm: torch.Tensor | None
+    key_norm: torch.Tensor | None
+    out: EightBitLinear
+    gate_up: EightBitLinear
+    down: EightBitLinear
+    within: Rotation
+
+    def before(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
+        levels, scale = operations.levels(x, norm=True)
+        return operations.scaled(self.qkv.product(levels), scale, self.qkv.bias)
+
+    def after(self, x: torch.Tensor, attended: torch.Tensor, operations: Operations) -> None:
+        levels, scale = operations.levels(attended, norm=False)
+        operations.add_scaled(x, self.out.product(levels), scale, self.out.bias)
+        levels, scale = operations.levels(x, norm=True)
+        levels, scale = operations.gated_levels(self.gate_up.product(levels), scale, self.within)
+        operations.add_scaled(x, self.down.product(levels), scale, None)
+
+
+def _eight_bit(read: LayerTensors, rotation: Rotation) -> Layer:
+    within = Rotation(read.down.shape[1])
+    return _EightBitLayer(
+        qkv=EightBitLinear(rotation(read.qkv.float() * read.input_norm), read.qkv_bias),
         query_norm=read.query_norm,
         key_norm=read.key_norm,
-        out=_writing(read.out, read.out_bias, rotation),
-        gate_up=EightBitLinear(rotation(read.gate_up.float() * read.post_norm), eps=eps),
-        down=_exactly(read.down, rotation) if exact_down else _writing(read.down, None, rotation),
+        out=EightBitLinear(
+            rotation(read.out.T.contiguous()).T, None if read.out_bias is None else rotation(read.out_bias)
+        ),
+        gate_up=EightBitLinear(rotation(read.gate_up.float() * read.post_norm)),
+        down=EightBitLinear(rotation(within(read.down).T.contiguous()).T),
+        within=within,
     )
-
-
-def _writing(weight: torch.Tensor, bias: torch.Tensor | None, rotation: Rotation) -> Linear:
-    """A linear that writes to the rotated stream."""
-    turned = rotation(weight.T.contiguous()).T
-    return EightBitLinear(turned, None if bias is None else rotation(bias))
-
-
-def _exactly(weight: torch.Tensor, rotation: Rotation) -> Linear:
-    """Like ``_writing``, in the weight's own dtype."""
-    turned = rotation(weight.T.contiguous()).T.contiguous().to(weight.dtype)
-    packed = PackedLinear.available(weight.dtype)
-    return CastLinear(weight.dtype, PackedLinear(turned) if packed else PlainLinear(turned))
-
-
-def _four_bit(read: LayerTensors, eps: float) -> Layer | None:
-    """None if a weight lies on no grid of four bits."""
-    try:
-        return Layer(
-            qkv=NormedLinear(read.input_norm, eps, FourBitLinear(read.qkv, read.qkv_bias)),
-            query_norm=read.query_norm,
-            key_norm=read.key_norm,
-            out=FourBitLinear(read.out, read.out_bias),
-            gate_up=NormedLinear(read.post_norm, eps, FourBitLinear(read.gate_up)),
-            down=FourBitLinear(read.down),
-        )
-    except ValueError:
-        return None

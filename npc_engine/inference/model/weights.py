@@ -12,19 +12,27 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from npc_engine.errors import OperatorError
-from npc_engine.inference.model.linears import Linear, MakeLinear, NormedLinear
+from npc_engine.inference.model.linears import Linear, MakeLinear
+from npc_engine.inference.model.operations import Operations
 from npc_engine.inference.model.spec import ModelSpec
 
 
-class Layer(NamedTuple):
-    """One decoder layer, with q/k/v and gate/up fused, each with the norm before it. Head norms are [head_dim]."""
+class Layer(Protocol):
+    """One decoder layer, around its attention. Head norms are [head_dim]."""
 
-    qkv: Linear
-    query_norm: torch.Tensor | None
-    key_norm: torch.Tensor | None
-    out: Linear
-    gate_up: Linear
-    down: Linear
+    @property
+    def query_norm(self) -> torch.Tensor | None: ...
+
+    @property
+    def key_norm(self) -> torch.Tensor | None: ...
+
+    def before(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
+        """What attention reads: [rows, (heads + 2 * kv_heads) * head_dim] of the residual stream ``x``."""
+        ...
+
+    def after(self, x: torch.Tensor, attended: torch.Tensor, operations: Operations) -> None:
+        """Add to ``x`` what attention and the feed-forward network have to say."""
+        ...
 
 
 class Route(Protocol):
@@ -34,15 +42,15 @@ class Route(Protocol):
     """
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
-        """The stream of int64 ``token_ids`` [rows]; it may be overwritten."""
+        """The stream of int64 ``token_ids`` [rows], to be changed."""
         ...
 
     def layer(self, index: int) -> Layer:
         """Layer ``index``'s weights, valid until another layer is asked for."""
         ...
 
-    def logits(self, stream: torch.Tensor) -> torch.Tensor:
-        """[rows, vocab] of rows of the stream behind the last layer."""
+    def logits(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
+        """float32 [rows, vocab] of rows of the stream behind the last layer."""
         ...
 
 
@@ -52,6 +60,26 @@ class WeightSource(Protocol):
     def route(self, rows: int) -> Route:
         """The way that suits a step of so many rows."""
         ...
+
+
+class FusedLayer(NamedTuple):
+    """A layer of linears, with q/k/v and gate/up fused. Norm weights are [hidden] or [head_dim]. See Layer."""
+
+    input_norm: torch.Tensor
+    qkv: Linear
+    query_norm: torch.Tensor | None
+    key_norm: torch.Tensor | None
+    out: Linear
+    post_norm: torch.Tensor
+    gate_up: Linear
+    down: Linear
+
+    def before(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
+        return self.qkv(operations.add_norm(x, None, self.input_norm))
+
+    def after(self, x: torch.Tensor, attended: torch.Tensor, operations: Operations) -> None:
+        gate_up = self.gate_up(operations.add_norm(x, self.out(attended), self.post_norm))
+        x += self.down(operations.gate(gate_up))
 
 
 class TensorFiles:
@@ -112,10 +140,10 @@ class ResidentWeights:
     def __init__(self, spec: ModelSpec, dtype: torch.dtype, device: torch.device, make_linear: MakeLinear) -> None:
         files = TensorFiles(spec.folder, dtype, device)
         self._embedding = files["model.embed_tokens.weight"]
+        self._final_norm = files["model.norm.weight"]
         head = files.find("lm_head.weight")
-        linear = make_linear(self._embedding if head is None else head, None)
-        self._head = NormedLinear(files["model.norm.weight"], spec.norm_eps, linear)
-        self._layers = [_layer(read_layer(files, i), spec.norm_eps, make_linear) for i in range(spec.layers)]
+        self._head = make_linear(self._embedding if head is None else head, None)
+        self._layers = [fused_layer(read_layer(files, i), make_linear) for i in range(spec.layers)]
 
     def route(self, rows: int) -> Route:  # noqa: ARG002
         """See WeightSource: the same for all."""
@@ -129,9 +157,9 @@ class ResidentWeights:
         """See Route."""
         return self._layers[index]
 
-    def logits(self, stream: torch.Tensor) -> torch.Tensor:
+    def logits(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
         """See Route."""
-        return self._head(stream)
+        return self._head(operations.add_norm(x, None, self._final_norm)).float()
 
 
 def read_layer(files: TensorFiles, index: int) -> LayerTensors:
@@ -165,12 +193,15 @@ def read_layer(files: TensorFiles, index: int) -> LayerTensors:
     )
 
 
-def _layer(read: LayerTensors, eps: float, make_linear: MakeLinear) -> Layer:
-    return Layer(
-        qkv=NormedLinear(read.input_norm, eps, make_linear(read.qkv, read.qkv_bias)),
+def fused_layer(read: LayerTensors, make_linear: MakeLinear) -> FusedLayer:
+    """A layer whose linears are of one kind."""
+    return FusedLayer(
+        input_norm=read.input_norm,
+        qkv=make_linear(read.qkv, read.qkv_bias),
         query_norm=read.query_norm,
         key_norm=read.key_norm,
         out=make_linear(read.out, read.out_bias),
-        gate_up=NormedLinear(read.post_norm, eps, make_linear(read.gate_up, None)),
+        post_norm=read.post_norm,
+        gate_up=make_linear(read.gate_up, None),
         down=make_linear(read.down, None),
     )

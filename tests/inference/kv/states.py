@@ -68,7 +68,9 @@ class Bench:
 
     def load(self, tokens: list[int], *, exact: bool = True) -> int:
         """How many tokens could be loaded, once the disk has answered. What was loaded is true."""
+        patience = time.monotonic() + 30
         while (found := self.cache.look_up(tokens, len(tokens)))[0] is Lookup.PENDING:
+            assert time.monotonic() < patience, "the disk never answers"
             time.sleep(0.0005)
             self.cache.poll()
         match = found[1]

@@ -1,0 +1,77 @@
+"""What a layer does between its matrix products."""
+
+import numpy as np
+from numba import njit, prange
+
+from npc_engine.inference.model.jit.numbers import exponential, narrowed, widened
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def add_norm(x, delta, weight, eps, out):
+    """``x`` += ``delta``, and its root-mean-square norm (Zhang and Sennrich, arXiv 1910.07467) times ``weight``.
+
+    ``x``, ``delta``, ``out`` uint16 [rows, hidden], ``weight`` float32 [hidden]. ``delta`` without rows adds nothing.
+    """
+    rows, hidden = x.shape
+    for row in prange(rows):
+        numbers = np.empty(hidden, np.float32)
+        squares = np.float32(0.0)
+        for d in range(hidden):
+            number = widened(x[row, d])
+            if len(delta):
+                x[row, d] = narrowed(number + widened(delta[row, d]))
+                number = widened(x[row, d])
+            numbers[d] = number
+            squares += number * number
+        scale = np.float32(1.0) / np.sqrt(squares / np.float32(hidden) + eps)
+        for d in range(hidden):
+            out[row, d] = narrowed(numbers[d] * scale * weight[d])
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def rotate_and_store(qkv, cos, sin, slots, positions, query_norm, key_norm, eps, keys, values, query):
+    """Split ``qkv`` uint16 [rows, heads + 2 * kv_heads, size]: rotated queries into ``query`` [rows, heads, size],
+    rotated keys and values into their places in ``keys`` and ``values`` [slots, kv_heads, capacity, size].
+
+    ``cos``, ``sin`` float32 [positions, size / 2] (rotary embedding, Su et al., arXiv 2104.09864). The norms' weights
+    float32 [size], or empty for a model that has none.
+    """
+    rows, heads = query.shape[0], query.shape[1]
+    kv_heads, size = keys.shape[1], keys.shape[3]
+    for row in prange(rows):
+        slot, position = slots[row], positions[row]
+        for head in range(heads):
+            _rotate(qkv[row, head], cos[position], sin[position], query_norm, eps, query[row, head])
+        for head in range(kv_heads):
+            source = qkv[row, heads + head]
+            _rotate(source, cos[position], sin[position], key_norm, eps, keys[slot, head, position])
+            for d in range(size):
+                values[slot, head, position, d] = qkv[row, heads + kv_heads + head, d]
+
+
+@njit(fastmath=True, inline="always")
+def _rotate(source, cos, sin, norm, eps, out):
+    half = len(cos)
+    scale = np.float32(1.0)
+    if len(norm):
+        squares = np.float32(0.0)
+        for d in range(2 * half):
+            squares += widened(source[d]) * widened(source[d])
+        scale = np.float32(1.0) / np.sqrt(squares / np.float32(2 * half) + eps)
+    for d in range(half):
+        left, right = widened(source[d]) * scale, widened(source[d + half]) * scale
+        if len(norm):
+            left, right = left * norm[d], right * norm[d + half]
+        out[d] = narrowed(left * cos[d] - right * sin[d])
+        out[d + half] = narrowed(right * cos[d] + left * sin[d])
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def gate(gate_up, out):
+    """``out`` [rows, size] = silu(left half) * right half of ``gate_up`` [rows, 2 * size], both uint16."""
+    rows, size = out.shape
+    for row in prange(rows):
+        for d in range(size):
+            number = widened(gate_up[row, d])
+            opened = number / (np.float32(1.0) + exponential(-number))
+            out[row, d] = narrowed(opened * widened(gate_up[row, size + d]))

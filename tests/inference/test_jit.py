@@ -1,0 +1,122 @@
+"""Claims about the compiled kernels: they compute what the library's do."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from npc_engine.inference.kv.slots import Slots
+from npc_engine.inference.model.batch import Span, make_batch
+from npc_engine.inference.model.jit.operations import JitOperations
+from npc_engine.inference.model.jit.trial import make_trial
+from npc_engine.inference.model.kernels import Attention, cascade, sdpa
+from npc_engine.inference.model.operations import PlainOperations, Rope
+from npc_engine.inference.model.rotation import Rotation
+from npc_engine.inference.model.spec import ModelSpec
+from npc_engine.inference.model.weights import FusedLayer
+
+CPU = torch.device("cpu")
+ATTENTION = Attention(cascade, sdpa)
+
+
+def spec_of(heads: int, kv_heads: int, head_dim: int) -> ModelSpec:
+    hidden = heads * head_dim
+    return ModelSpec(
+        Path(), "llama", 2, hidden, heads, kv_heads, head_dim, 320, 2048, frozenset(), {"rms_norm_eps": 1e-5}
+    )
+
+
+def filled(spec: ModelSpec, slots: int, capacity: int, shared: int) -> Slots:
+    store = Slots(
+        layers=1,
+        kv_heads=spec.kv_heads,
+        head_dim=spec.head_dim,
+        dtype=torch.bfloat16,
+        device=CPU,
+        max_slots=slots,
+        max_capacity=capacity,
+        budget=1 << 40,
+    )
+    for _ in range(slots):
+        store.take()
+    store.reserve(capacity, [0] * slots)
+    for state in (store.keys, store.values):
+        state.normal_()
+        state[:, 1:, :, :shared] = state[:, :1, :, :shared]
+    return store
+
+
+def layer_of(spec: ModelSpec, *, with_norms: bool) -> FusedLayer:
+    norms = [torch.rand(spec.head_dim).bfloat16() + 0.5 for _ in range(2)] if with_norms else [None, None]
+    weight = torch.rand(spec.hidden).bfloat16() + 0.5
+    return FusedLayer(weight, torch.clone, norms[0], norms[1], torch.clone, weight, torch.clone, torch.clone)
+
+
+@pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 32), (14, 2, 64), (2, 1, 128)])
+@pytest.mark.parametrize("shared", [0, 70])
+@pytest.mark.parametrize("lengths", [(1, 1, 1, 1, 1), (1, 9, 8, 1, 1), (9, 9, 7, 8, 5)])
+@pytest.mark.parametrize("with_norms", [False, True])
+def test_attention_and_what_it_stores_are_the_librarys(
+    sizes: tuple[int, int, int], shared: int, lengths: tuple[int, ...], with_norms: bool
+) -> None:
+    spec = spec_of(*sizes)
+    spans = [
+        Span(slot, end - rows, rows, True, shared)
+        for slot, (end, rows) in enumerate(zip((150, 131, 97, 150, 80), lengths, strict=True))
+    ]
+    batch = make_batch(spans, [0] * sum(lengths), fold=spec.group, dtype=torch.bfloat16, device=CPU)
+    layer, rope = layer_of(spec, with_norms=with_norms), Rope.of(spec, 256, CPU)
+    qkv = torch.randn(sum(lengths), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
+    theirs_in = filled(spec, len(spans), 192, shared)
+    ours_in = filled(spec, len(spans), 192, shared)
+    ours_in.keys.copy_(theirs_in.keys)
+    ours_in.values.copy_(theirs_in.values)
+    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, layer, batch, theirs_in, 0)
+    ours = JitOperations(spec, rope).attend(qkv, layer, batch, ours_in, 0)
+    torch.testing.assert_close(ours_in.keys, theirs_in.keys, rtol=0.02, atol=0.03)
+    assert torch.equal(ours_in.values, theirs_in.values)
+    torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_norms_and_gates_are_the_librarys(rows: int) -> None:
+    spec = spec_of(9, 3, 64)
+    rope = Rope.of(spec, 8, CPU)
+    jit, plain = JitOperations(spec, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
+    weight, x = torch.rand(spec.hidden).bfloat16(), torch.randn(rows, spec.hidden).bfloat16()
+    ours, theirs = x.clone(), x.clone()
+    for delta in (None, torch.randn(rows, spec.hidden).bfloat16()):
+        torch.testing.assert_close(jit.add_norm(ours, delta, weight), plain.add_norm(theirs, delta, weight))
+        assert torch.equal(ours, theirs)
+    gate_up = 30 * torch.randn(rows, 2 * spec.hidden).bfloat16()
+    torch.testing.assert_close(jit.gate(gate_up), plain.gate(gate_up), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_levels_and_their_scales_are_the_librarys(rows: int, with_bias: bool) -> None:
+    spec = spec_of(9, 3, 64)
+    rope, rotation = Rope.of(spec, 8, CPU), Rotation(spec.hidden)
+    jit, plain = JitOperations(spec, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
+    x, product = torch.randn(rows, spec.hidden), torch.randn(rows, 2 * spec.hidden)
+    x[-1] = 0
+    scale, bias = torch.rand(rows) + 0.5, torch.randn(2 * spec.hidden) if with_bias else None
+    for made in (
+        lambda operations: operations.levels(x, norm=True),
+        lambda operations: operations.levels(x.bfloat16(), norm=False),
+        lambda operations: operations.gated_levels(product.clone(), scale, rotation),
+    ):
+        ours, theirs = made(jit), made(plain)
+        assert (ours.levels.int() - theirs.levels.int()).abs().max() <= 1
+        torch.testing.assert_close(ours.scale, theirs.scale)
+    ours, theirs = (operations.scaled(product.clone(), scale, bias) for operations in (jit, plain))
+    torch.testing.assert_close(ours, theirs, rtol=0.01, atol=0.01)
+    streams = torch.ones(2, rows, 2 * spec.hidden)
+    for operations, stream in zip((jit, plain), streams, strict=True):
+        operations.add_scaled(stream, product, scale, bias)
+    torch.testing.assert_close(streams[0], streams[1])
+
+
+def test_a_head_size_they_were_not_made_for_has_no_trial() -> None:
+    assert make_trial(spec_of(4, 2, 24), slots=2, keys=64) is None
+    assert make_trial(spec_of(4, 2, 32), slots=2, keys=64) is not None
