@@ -53,14 +53,18 @@ class Served:
         ]
         for reader in self._readers:
             reader.start()
-        try:
-            line = self._lines.get(timeout=STARTS_WITHIN)
-        except queue.Empty:
-            self.kill()
-            raise AssertionError(self.errors) from None
+        line = self.line()
         assert line.startswith("listening on ws://127.0.0.1:"), line
         self.url = line.split()[-1]
         self.port = int(self.url.rpartition(":")[2])
+
+    def line(self) -> str:
+        """The next line that it prints."""
+        try:
+            return self._lines.get(timeout=STARTS_WITHIN)
+        except queue.Empty:
+            self.kill()
+            raise AssertionError(self.errors) from None
 
     @property
     def errors(self) -> str:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -22,7 +23,7 @@ from bridge.openai_api.body import Body, ChatBody, TextBody, read_body
 from bridge.openai_api.door import Door
 from bridge.openai_api.form import ChatForm, Form
 from bridge.openai_api.metrics import Metrics, Watch
-from bridge.openai_api.prompt import PromptWriter
+from bridge.openai_api.prompt import PromptWriter, unhurried
 from bridge.openai_api.refusal import Refusal, refused
 from npc_engine.errors import NpcEngineError
 from npc_engine.inference.request import Generator, Request, Sampling
@@ -97,7 +98,7 @@ class Api:
         """POST /v1/completions."""
         watch = self._metrics.watch()
         body = read_body(TextBody, await _json(request))
-        asked = self._request(body, self._prompt_ids(body.prompt), "prompt")
+        asked = self._request(body, await self._prompt_ids(body.prompt), "prompt")
         form = Form(asked.id, self._served.name, usage_asked=_usage_asked(body))
         return self._answer(body, asked, form, watch, lambda *_: None)
 
@@ -150,10 +151,10 @@ class Api:
             "max_model_len": self._served.generator.max_context,
         }
 
-    def _prompt_ids(self, prompt: str | list[int]) -> tuple[int, ...]:
+    async def _prompt_ids(self, prompt: str | list[int]) -> tuple[int, ...]:
         tokenizer = self._served.tokenizer
         if isinstance(prompt, str):
-            return tuple(tokenizer.encode_whole(prompt))
+            return tuple(await unhurried(len(prompt), partial(tokenizer.encode_whole, prompt)))
         if max(prompt) >= tokenizer.vocab_size:
             most = tokenizer.vocab_size - 1
             raise Refusal(400, f"`prompt`: token ids go up to {most}.", param="prompt", code="invalid_value")

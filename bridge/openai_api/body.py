@@ -50,10 +50,10 @@ def _stops(value: Any) -> Any:
 
 
 def _prompt(value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
     if isinstance(value, str):
         return _unicode(value)
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        return _unicode(value[0])
     if isinstance(value, list) and value and all(type(i) is int and i >= 0 for i in value):
         return value
     raise PydanticCustomError("prompt", "expected one string, or one list of token ids")

@@ -8,18 +8,20 @@ choose for its text. They are remembered under the conversation that led to them
 import asyncio
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeVar
 
 from bridge.openai_api.body import Message
-from bridge.openai_api.layout import Layout, Piece, lay_out
+from bridge.openai_api.layout import Layout, Piece, Place, lay_out
 from bridge.openai_api.recent import Recent
 from bridge.openai_api.refusal import Refusal
 from npc_engine.inference.tokenizer import Tokenizer
 from npc_engine.mind.chat_template import ChatTemplate
 from npc_engine.mind.markup import Ids
+
+_T = TypeVar("_T")
 
 REMEMBERED = 1 << 20
 """Tokens of answers that are remembered, and as many of other messages: 4 MB each."""
@@ -27,7 +29,7 @@ REMEMBERED = 1 << 20
 _LAYOUTS = 512
 
 _LONG = 8192
-"""Characters that take a tokenizer some milliseconds: these go to another thread, or pings would wait for them."""
+"""Characters that take a tokenizer some milliseconds: more go to another thread, or pings would wait for them."""
 
 _MOST_CUT = 64
 """Tokens that a stop string may have taken away from an answer's end."""
@@ -65,23 +67,24 @@ class PromptWriter:
         """The prompt of a conversation. ``user`` keeps it apart from others of the same words. Raises Refusal."""
         layout = self._lay_out(messages)
         keys = _keys(messages, user)
+        said = {i: self._said.get(keys[i]) for i, message in enumerate(messages) if message.role == "assistant"}
+        places = [part for part in layout if isinstance(part, Place) and not said.get(part.message)]
+        words = {place.message: place.trim(messages[place.message].content) for place in places}
+        encoded = await self._encode(set(words.values()))
         ids: list[int] = []
         piece = Piece("", ())
         for part in layout:
             if isinstance(part, Piece):
                 piece = part
                 ids += piece.ids
-                continue
-            message = messages[part.message]
-            said = self._said.get(keys[part.message]) if message.role == "assistant" else None
-            if said is None:
-                ids += await self._encode(part.trim(message.content))
-                continue
-            if said.opening.text != piece.text and said.opening.text.startswith(piece.text):
-                # What an answer is begun with (an empty block of thought, say) may be left out of it afterwards.
-                del ids[len(ids) - len(piece.ids) :]
-                ids += said.opening.ids
-            ids += said.ids
+            elif (answer := said.get(part.message)) is None:
+                ids += encoded[words[part.message]]
+            else:
+                if answer.opening.text != piece.text and answer.opening.text.startswith(piece.text):
+                    # What an answer is begun with (an empty block of thought, say) may be left out of it afterwards.
+                    del ids[len(ids) - len(piece.ids) :]
+                    ids += answer.opening.ids
+                ids += answer.ids
         return Prompt(tuple(ids), piece, keys[-1])
 
     def remember(self, prompt: Prompt, text: str, ids: Sequence[int], *, cut: bool) -> None:
@@ -112,13 +115,23 @@ class PromptWriter:
                 code="unsupported_messages",
             ) from None
 
-    async def _encode(self, words: str) -> "array[int]":
-        ids = self._words.get(words)
-        if ids is None:
-            encode = self._tokenizer.encode_text
-            ids = array("i", await asyncio.to_thread(encode, words) if len(words) > _LONG else encode(words))
-            self._words.put(words, ids)
-        return ids
+    async def _encode(self, texts: Set[str]) -> "dict[str, array[int]]":
+        """The ids of each of ``texts``."""
+        found = {text: self._words.get(text) for text in texts}
+        missing = [text for text, ids in found.items() if ids is None]
+        encoded = await unhurried(sum(map(len, missing)), partial(_encode, self._tokenizer, missing))
+        for text, ids in encoded.items():
+            self._words.put(text, ids)
+        return encoded | {text: ids for text, ids in found.items() if ids is not None}
+
+
+async def unhurried(characters: int, work: Callable[[], _T]) -> _T:
+    """Have ``characters`` tokenized by ``work``, in another thread if that takes longer than others should wait."""
+    return await asyncio.to_thread(work) if characters > _LONG else work()
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> "dict[str, array[int]]":
+    return {text: array("i", tokenizer.encode_text(text)) for text in texts}
 
 
 def _keys(messages: Sequence[Message], user: str) -> list[bytes]:

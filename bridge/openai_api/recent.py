@@ -19,9 +19,6 @@ class Recent(Generic[K, V]):
         self._used = 0
         self._values: OrderedDict[K, V] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._values)
-
     def get(self, key: K) -> V | None:
         """The value of ``key``, which is the newest now."""
         value = self._values.get(key)

@@ -6,6 +6,7 @@ Not thread-safe: one thread calls everything here.
 import logging
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
@@ -23,6 +24,7 @@ from npc_engine.inference.sequence import Sequence
 from npc_engine.inference.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 _GROWTH = 64
 """Tokens by which everyone must be able to grow before another one is let in: who is let in should stay."""
@@ -145,15 +147,21 @@ class Engine:
             sequence.held, sequence.awaits_disk = None, False
         self._cache.clear()
 
-    def tend(self) -> bool:
-        """What can be done while nobody speaks: see to the disk. Whether something was begun."""
+    def poll(self) -> None:
+        """See what the disk has done, when there is no step that would."""
+        self._looking_after(self._cache.poll)
+
+    def write_down(self) -> bool:
+        """Start writing what is only in memory to disk, while nobody speaks. Whether there was something to write."""
+        return self._looking_after(self._cache.write_through) or False
+
+    def _looking_after(self, duty: Callable[[], _T]) -> _T | None:
         try:
-            self._cache.poll()
-            return self._cache.write_through()
+            return duty()
         except Exception:  # nobody asked for this: it must not end the thread that answers
             _log.exception("kept attention state can't be looked after; all of it is dropped")
             self.forget()
-            return False
+            return None
 
     def close(self) -> None:
         """Write down what is kept, so that the next start finds it."""

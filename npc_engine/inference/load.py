@@ -79,7 +79,8 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     cache = open_cache(
         block_shape(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim),
         choice.dtype,
-        f"{fingerprint(folder)} {choice.linear}",
+        # What the probe chose is not in the name: a busy moment at the start must not cost all that is kept.
+        f"{fingerprint(folder)} {'exact' if options.weights == 'exact' else 'any'}",
         Tiers(
             ram_budget=options.ram_budget,
             disk_budget=options.disk_budget,
@@ -91,19 +92,19 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
 
 
-def _weights(spec: ModelSpec, choice: Choice) -> WeightSource:
+def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
+    """The weights of a Llama-shaped model, as ``choice`` has them."""
     if choice.int8:
-        return QuantisedWeights(spec, choice.dtype)
-    return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear)
+        return QuantisedWeights(spec, choice.dtype, choice.rows)
+    return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
 
 
 def load_runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
     """The model, as ``choice`` has it, for contexts of so many tokens. Raises OperatorError when it can't be read."""
     if is_llama_shaped(spec):
         rope = Rope.of(spec, max_context, choice.device)
-        return LlamaRunner(
-            spec, _weights(spec, choice), choice.operations(spec, rope), dtype=choice.dtype, device=choice.device
-        )
+        operations = choice.operations(spec, rope)
+        return LlamaRunner(spec, load_weights(spec, choice), operations, dtype=choice.dtype, device=choice.device)
     # transformers takes seconds to import, and the fused path does not need it.
     from npc_engine.inference.model.library import LibraryRunner
 

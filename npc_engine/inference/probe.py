@@ -16,9 +16,10 @@ import torch
 from npc_engine.errors import OperatorError
 from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention
-from npc_engine.inference.model.linears import LINEAR_KERNELS, MakeLinear, PackedLinear
+from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinear, PackedLinear
 from npc_engine.inference.model.llama import is_llama_shaped
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
+from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.spec import ModelSpec
 
 INT8 = "int8"
@@ -51,6 +52,15 @@ class Choice:
     def int8(self) -> bool:
         """Whether weights and activations are quantised."""
         return self.linear == INT8
+
+    @property
+    def rows(self) -> Rows:
+        """What is done to rows around a matrix product."""
+        if self.jit:
+            from npc_engine.inference.model.jit.operations import JitRows
+
+            return JitRows()
+        return PlainRows()
 
     @property
     def make_linear(self) -> MakeLinear:
@@ -96,17 +106,16 @@ def probe(
 ) -> Choice:
     """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``.
 
-    ``weights`` is ``exact`` (as stored), ``int8``, or ``auto``: whichever is faster, but exact where float32 is asked
-    for. Raises OperatorError when int8 is asked for and can't be had.
-
-    Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    ``weights`` is ``exact`` (as stored), ``int8`` (quantised) or ``auto``: whichever is faster, but exact where float32
+    was asked for. Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
+    Raises OperatorError when int8 is asked for and can't be had.
     """
     device = device or best_device()
     can_int8 = int8_available(spec, device)
-    if weights == INT8 and not can_int8:
+    if weights == "int8" and not can_int8:
         raise OperatorError(
-            "This model can't be run with int8 weights here: they take a processor with eight-bit products and a model"
-            " of the Llama family.",
+            "This model can't be run with int8 weights here: that takes a CPU with eight-bit products and a model of"
+            " the Llama family.",
             remedy="Use --weights auto.",
         )
     if device.type == "cuda":
@@ -115,10 +124,10 @@ def probe(
     dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
     linear_us = _time_linears(spec, dtypes)
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
-    named_us = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
-    if can_int8 and (weights == INT8 or (weights == "auto" and dtype is not torch.float32)):
-        named_us[INT8] = _time_int8(spec)
-        if weights == INT8 or named_us[INT8] < linear_us[chosen_dtype, linear]:
+    named = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
+    if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
+        named[INT8] = _time_int8(spec)
+        if weights == "int8" or named[INT8] < linear_us[chosen_dtype, linear]:
             linear = INT8
     jit = _jit_trial(spec, chosen_dtype)
     decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
@@ -130,7 +139,7 @@ def probe(
         min(ATTENTION_KERNELS, key=lambda name: decode_us[name]),
         min(prompt_us, key=lambda name: prompt_us[name]),
         min(decode_us, key=lambda name: decode_us[name]) == _JIT,
-        named_us,
+        named,
         decode_us,
         prompt_us,
     )
@@ -170,8 +179,7 @@ def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[
 
 def _time_int8(spec: ModelSpec) -> float:
     matrix = torch.randn(4 * spec.hidden, spec.hidden)
-    levels = torch.randint(0, 255, (_ROWS, spec.hidden), dtype=torch.uint8)
-    run = partial(_apply_all, [EightBitLinear(matrix).product for _ in range(_MATRICES)], levels)
+    run = partial(_apply_all, [EightBitLinear(matrix) for _ in range(_MATRICES)], torch.randn(_ROWS, spec.hidden))
     return _race({INT8: run})[INT8] / _MATRICES
 
 
@@ -185,10 +193,10 @@ def _time_attention(
 ) -> dict[str, float]:
     store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
-    runs = {
-        name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()
-    }
-    return _race({**runs, **(besides or {})})
+    runs: dict[str, Callable[[], object]] = dict(besides or {})
+    for name, kernel in ATTENTION_KERNELS.items():
+        runs[name] = partial(kernel, query, store[0], store[1], None, 1.0, 0)
+    return _race(runs)
 
 
 def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
@@ -202,7 +210,7 @@ def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | No
     return make_trial(spec, slots=_SLOTS, keys=_KEYS)
 
 
-def _apply_all(linears: Sequence[Callable[[torch.Tensor], torch.Tensor]], x: torch.Tensor) -> None:
+def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:
     for linear in linears:
         linear(x)
 

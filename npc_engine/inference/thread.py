@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
@@ -18,8 +19,9 @@ _T = TypeVar("_T")
 MAX_OPEN = 1024
 """Requests that may wait at once. Beyond it a newcomer would wait for minutes: better to say so."""
 
-_CHECK_SECONDS, _TRIM_SECONDS = 2.0, 10.0
-"""How long nobody may have asked for anything before looking after the state, which takes a while, and the memory."""
+_WRITE_SECONDS, _CHECK_SECONDS, _TRIM_SECONDS = 0.1, 2.0, 10.0
+"""How long nothing may have been computed before writing to disk, which would slow down an answer that follows at
+once; before looking over the kept state, which takes a while; and before giving back memory."""
 
 _STALL_SECONDS = 0.1
 """While the disk reads, deadlines pass: look at them that often."""
@@ -39,6 +41,9 @@ class EngineThread:
         self._listeners: dict[str, Callable[[Output], None]] = {}
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._numbers = itertools.count()
+        self._last_step = time.monotonic()
+        # What is still to be done in this pause: each says whether it is done with.
+        self._duties: list[Callable[[], bool]] = []
 
     def start(self) -> None:
         """Start the thread."""
@@ -182,33 +187,43 @@ class EngineThread:
                 self._wait(_STALL_SECONDS)
             for output in self._engine.step():
                 self._deliver(output)
+            self._last_step = time.monotonic()
+            self._duties = [self._write, self._check_state, self._trim]
         self._fail_all("the engine was stopped")
         self._engine.close()
 
     def _rest(self) -> None:
-        """Look after the engine until there is work."""
-        for pause, duty in ((_CHECK_SECONDS, self._check_state), (_TRIM_SECONDS, self._engine.trim), (None, None)):
-            while self._engine.tend() or self._engine.awaits_disk:
-                if self._wait(None):
-                    return
-            if self._wait(pause):
+        """Do what is due for an engine that has been idle so long, then wait for what is due next, or for work."""
+        self._engine.poll()
+        idle = time.monotonic() - self._last_step
+        after = (_WRITE_SECONDS, _CHECK_SECONDS, _TRIM_SECONDS)
+        while self._duties and after[-len(self._duties)] <= idle:
+            if not self._duties[0]():
+                self._wait(None)  # for the disk
                 return
-            if duty is not None:
-                duty()
+            self._duties.pop(0)
+        self._wait(after[-len(self._duties)] - idle if self._duties else None)
 
-    def _wait(self, seconds: float | None) -> bool:
-        """Until someone wants something, the disk has answered, or ``seconds`` have passed. Whether someone does."""
+    def _write(self) -> bool:
+        return not (self._engine.write_down() or self._engine.awaits_disk)
+
+    def _wait(self, seconds: float | None) -> None:
+        """Until someone wants something, the disk has answered, or ``seconds`` have passed."""
         with self._wake:
             self._wake.wait_for(lambda: bool(self._commands) or self._stopping or self._disk_answered, seconds)
             self._disk_answered = False
-            return bool(self._commands) or self._stopping
 
-    def _check_state(self) -> None:
+    def _check_state(self) -> bool:
         try:
             self._engine.check_integrity()
         except AssertionError:
             _log.critical("kept attention state is inconsistent; all of it is dropped", exc_info=True)
             self._engine.forget()
+        return True
+
+    def _trim(self) -> bool:
+        self._engine.trim()
+        return True
 
     def _hear_disk(self) -> None:
         with self._wake:

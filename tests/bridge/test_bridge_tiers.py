@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from bridge.client import Client, ProtocolError
 from bridge.protocol import KvUse
 from bridge.server import Server
 from npc_engine.inference.load import EngineOptions, load_engine
+from npc_engine.inference.model.spec import read_spec
+from npc_engine.inference.probe import Choice, probe
 from npc_engine.inference.thread import EngineThread
 from tests.tiny import make_tiny
 from tests.village import NAMES, language_of, make_library, open_village
@@ -29,6 +32,17 @@ async def in_time():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny(tmp_path_factory.mktemp("tiers") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def choice(model: Path) -> Choice:
+    return probe(read_spec(model), dtype=torch.float32, device=torch.device("cpu"))
+
+
+@pytest.fixture(autouse=True)
+def one_machine(choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every start makes the same choice: what was computed by other kernels is not used, and rightly so."""
+    monkeypatch.setattr("npc_engine.inference.load.probe", lambda *_, **__: choice)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from npc_engine.errors import OperatorError
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     budgets = ("DEVICE_BUDGET", "RAM_BUDGET", "DISK_BUDGET")
-    for name in ("PORT", "HOST", "CACHE", "TOKEN", "MODEL", "DATA", "PERSONAS", *budgets):
+    for name in ("PORT", "HTTP_PORT", "HOST", "CACHE", "TOKEN", "MODEL", "DATA", "PERSONAS", *budgets):
         monkeypatch.delenv(f"NPC_ENGINE_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -40,7 +40,8 @@ def refusal(tmp_path: Path, text: str) -> str:
 
 def test_without_any_source_the_defaults_are_safe() -> None:
     settings = load_settings()
-    assert (settings.host, settings.port, settings.token) == ("127.0.0.1", 8765, None)
+    assert (settings.host, settings.port, settings.http_port) == ("127.0.0.1", 8765, 8766)
+    assert settings.token is None
     assert settings.model == "default"
     assert settings.ram_budget == default_ram_budget() <= 1 << 30
     assert settings.personas == example_worlds()

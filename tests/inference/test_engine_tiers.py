@@ -74,8 +74,9 @@ def say(engine: Engine, prompt: tuple[int, ...], tokens: int = 6) -> tuple[tuple
 
 
 def rest(engine: Engine) -> None:
-    while engine.tend() or engine.awaits_disk:
+    while engine.write_down() or engine.awaits_disk:
         time.sleep(0.0005)
+        engine.poll()
 
 
 def empty_ram(engine: Engine, ram_blocks: int = 100) -> None:
@@ -272,7 +273,8 @@ print("begun", flush=True)
 number = 1
 while True:
     say(engine, npc(number))
-    engine.tend()
+    engine.poll()
+    engine.write_down()
     number += 1
     print(number, flush=True)
 """

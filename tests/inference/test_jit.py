@@ -7,13 +7,14 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Span, make_batch
-from npc_engine.inference.model.jit.operations import JitOperations
+from npc_engine.inference.model.jit.operations import JitOperations, JitRows
 from npc_engine.inference.model.jit.trial import make_trial
 from npc_engine.inference.model.kernels import Attention, cascade, sdpa
 from npc_engine.inference.model.operations import PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
+from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import FusedLayer
+from npc_engine.inference.model.weights import HeadNorms
 
 CPU = torch.device("cpu")
 ATTENTION = Attention(cascade, sdpa)
@@ -46,12 +47,6 @@ def filled(spec: ModelSpec, slots: int, capacity: int, shared: int) -> Slots:
     return store
 
 
-def layer_of(spec: ModelSpec, *, with_norms: bool) -> FusedLayer:
-    norms = [torch.rand(spec.head_dim).bfloat16() + 0.5 for _ in range(2)] if with_norms else [None, None]
-    weight = torch.rand(spec.hidden).bfloat16() + 0.5
-    return FusedLayer(weight, torch.clone, norms[0], norms[1], torch.clone, weight, torch.clone, torch.clone)
-
-
 @pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 32), (14, 2, 64), (2, 1, 128)])
 @pytest.mark.parametrize("shared", [0, 70])
 @pytest.mark.parametrize("lengths", [(1, 1, 1, 1, 1), (1, 9, 8, 1, 1), (9, 9, 7, 8, 5)])
@@ -65,56 +60,48 @@ def test_attention_and_what_it_stores_are_the_librarys(
         for slot, (end, rows) in enumerate(zip((150, 131, 97, 150, 80), lengths, strict=True))
     ]
     batch = make_batch(spans, [0] * sum(lengths), fold=spec.group, dtype=torch.bfloat16, device=CPU)
-    layer, rope = layer_of(spec, with_norms=with_norms), Rope.of(spec, 256, CPU)
+    rope = Rope.of(spec, 256, CPU)
+    weights = [torch.rand(spec.head_dim).bfloat16() + 0.5 for _ in range(2)]
+    norms = HeadNorms(*weights) if with_norms else None
     qkv = torch.randn(sum(lengths), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
     theirs_in = filled(spec, len(spans), 192, shared)
     ours_in = filled(spec, len(spans), 192, shared)
     ours_in.keys.copy_(theirs_in.keys)
     ours_in.values.copy_(theirs_in.values)
-    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, layer, batch, theirs_in, 0)
-    ours = JitOperations(spec, rope).attend(qkv, layer, batch, ours_in, 0)
+    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, norms, batch, theirs_in, 0)
+    ours = JitOperations(spec, rope).attend(qkv, norms, batch, ours_in, 0)
     torch.testing.assert_close(ours_in.keys, theirs_in.keys, rtol=0.02, atol=0.03)
     assert torch.equal(ours_in.values, theirs_in.values)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)
 
 
 @pytest.mark.parametrize("rows", [1, 7])
-def test_norms_and_gates_are_the_librarys(rows: int) -> None:
-    spec = spec_of(9, 3, 64)
-    rope = Rope.of(spec, 8, CPU)
-    jit, plain = JitOperations(spec, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
-    weight, x = torch.rand(spec.hidden).bfloat16(), torch.randn(rows, spec.hidden).bfloat16()
-    ours, theirs = x.clone(), x.clone()
-    for delta in (None, torch.randn(rows, spec.hidden).bfloat16()):
-        torch.testing.assert_close(jit.add_norm(ours, delta, weight), plain.add_norm(theirs, delta, weight))
-        assert torch.equal(ours, theirs)
-    gate_up = 30 * torch.randn(rows, 2 * spec.hidden).bfloat16()
-    torch.testing.assert_close(jit.gate(gate_up), plain.gate(gate_up), rtol=0.02, atol=0.02)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("eps", [None, 1e-5])
+@pytest.mark.parametrize("rotation", [None, Rotation(576)])
+def test_rows_are_the_librarys(rows: int, dtype: torch.dtype, eps: float | None, rotation: Rotation | None) -> None:
+    jit, plain = JitRows(), PlainRows()
+    x = (30 * torch.randn(rows, 576)).to(dtype)
+    (ours, our_scale), (theirs, their_scale) = jit.levels(x, eps, rotation), plain.levels(x, eps, rotation)
+    assert int((ours.int() - theirs.int()).abs().max()) <= 1
+    torch.testing.assert_close(our_scale, their_scale)
+    for bias in (None, torch.randn(576)):
+        product, stream = torch.randn(rows, 576), torch.randn(rows, 576)
+        ours, theirs = (r.scaled(product.clone(), our_scale, bias, torch.bfloat16) for r in (jit, plain))
+        torch.testing.assert_close(ours, theirs)
+        ours, theirs = (r.add_scaled(stream.clone(), product, our_scale, bias) for r in (jit, plain))
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("rows", [1, 7])
-@pytest.mark.parametrize("with_bias", [False, True])
-def test_levels_and_their_scales_are_the_librarys(rows: int, with_bias: bool) -> None:
+def test_norms_and_gates_are_the_librarys(rows: int) -> None:
     spec = spec_of(9, 3, 64)
-    rope, rotation = Rope.of(spec, 8, CPU), Rotation(spec.hidden)
-    jit, plain = JitOperations(spec, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
-    x, product = torch.randn(rows, spec.hidden), torch.randn(rows, 2 * spec.hidden)
-    x[-1] = 0
-    scale, bias = torch.rand(rows) + 0.5, torch.randn(2 * spec.hidden) if with_bias else None
-    for made in (
-        lambda operations: operations.levels(x, norm=True),
-        lambda operations: operations.levels(x.bfloat16(), norm=False),
-        lambda operations: operations.gated_levels(product.clone(), scale, rotation),
-    ):
-        ours, theirs = made(jit), made(plain)
-        assert (ours.levels.int() - theirs.levels.int()).abs().max() <= 1
-        torch.testing.assert_close(ours.scale, theirs.scale)
-    ours, theirs = (operations.scaled(product.clone(), scale, bias) for operations in (jit, plain))
-    torch.testing.assert_close(ours, theirs, rtol=0.01, atol=0.01)
-    streams = torch.ones(2, rows, 2 * spec.hidden)
-    for operations, stream in zip((jit, plain), streams, strict=True):
-        operations.add_scaled(stream, product, scale, bias)
-    torch.testing.assert_close(streams[0], streams[1])
+    rope = Rope.of(spec, 8, CPU)
+    weight, x = torch.rand(spec.hidden).bfloat16(), torch.randn(rows, spec.hidden).bfloat16()
+    torch.testing.assert_close(JitRows().norm(x, weight, 1e-5), PlainRows().norm(x, weight, 1e-5))
+    gate_up = 30 * torch.randn(rows, 2 * spec.hidden).bfloat16()
+    ours, theirs = JitOperations(spec, rope), PlainOperations(spec, ATTENTION, rope, torch.bfloat16)
+    torch.testing.assert_close(ours.gate(gate_up), theirs.gate(gate_up), rtol=0.02, atol=0.02)
 
 
 def test_a_head_size_they_were_not_made_for_has_no_trial() -> None:

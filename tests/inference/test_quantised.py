@@ -1,31 +1,38 @@
 """Claims about weights in whole numbers: what a product keeps, and what a basis and a grid are for."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from npc_engine.inference.model.eight_bit import LARGEST, ZERO_POINT, EightBitLinear
+from npc_engine.cli.bench.perplexity import AIM, example_text
+from npc_engine.inference.load import load_runner
+from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.four_bit import GROUP, FourBitLinear
+from npc_engine.inference.model.quantised import FEW_ROWS
 from npc_engine.inference.model.rotation import Rotation
+from npc_engine.inference.model.spec import read_spec
+from npc_engine.inference.perplexity import WINDOW, perplexity
+from npc_engine.inference.probe import probe
+from npc_engine.inference.tokenizer import Tokenizer
+
+needs_eight_bits = pytest.mark.skipif(not EightBitLinear.available(), reason="no eight-bit products here")
 
 
-def dequantised(levels: torch.Tensor) -> torch.Tensor:
-    return (levels.float() - ZERO_POINT) / LARGEST
-
-
-@pytest.mark.skipif(not EightBitLinear.available(), reason="no eight-bit products here")
+@needs_eight_bits
 @pytest.mark.parametrize("rows", [1, 9])
-def test_an_eight_bit_product_is_nearly_the_product(rows: int) -> None:
-    weight, levels = torch.randn(96, 64), torch.randint(1, 256, (rows, 64), dtype=torch.uint8)
-    exact = dequantised(levels) @ weight.T
-    error = EightBitLinear(weight).product(levels) - exact
-    assert error.norm() < 0.01 * exact.norm()
+@pytest.mark.parametrize("rotation", [None, Rotation(64)])
+def test_an_eight_bit_linear_is_nearly_the_linear(rows: int, rotation: Rotation | None) -> None:
+    weight, bias, x = torch.randn(96, 64), torch.randn(96), torch.randn(rows, 64)
+    linear, exact = EightBitLinear(weight, bias, rotation=rotation), x @ weight.T + bias
+    assert (linear(x) - exact).norm() < 0.02 * exact.norm()
+    assert (linear.add_to(exact.clone(), x) - 2 * exact).norm() < 0.02 * exact.norm()
 
 
-@pytest.mark.skipif(not EightBitLinear.available(), reason="no eight-bit products here")
+@needs_eight_bits
 def test_the_layout_of_the_weights_does_not_matter() -> None:
-    weight, levels = torch.randn(96, 64), torch.randint(1, 256, (5, 64), dtype=torch.uint8)
-    transposed = EightBitLinear(weight.T.contiguous().T)
-    assert torch.equal(transposed.product(levels), EightBitLinear(weight).product(levels))
+    weight, x = torch.randn(96, 64), torch.randn(5, 64)
+    assert torch.equal(EightBitLinear(weight.T.contiguous().T)(x), EightBitLinear(weight)(x))
 
 
 def test_weights_on_a_grid_of_four_bits_keep_their_values() -> None:
@@ -51,10 +58,18 @@ def test_a_rotation_keeps_lengths_and_undoes_itself(width: int) -> None:
 
 
 def test_a_rotation_spreads_what_stands_out() -> None:
-    x = torch.zeros(1, 576)
-    x[0, 100] = 64.0
-    assert rotation_peak(x) == pytest.approx(8.0)
+    x = torch.zeros(576)
+    x[100] = 64.0
+    assert float(Rotation(576)(x).abs().max()) == pytest.approx(8.0)
 
 
-def rotation_peak(x: torch.Tensor) -> float:
-    return float(Rotation(x.shape[-1])(x).abs().max())
+@needs_eight_bits
+@pytest.mark.parametrize(("rows", "tokens"), [(WINDOW, 2500), (FEW_ROWS, 600)])
+def test_int8_predicts_a_text_as_well_as_the_weights_as_stored(default_model: Path, rows: int, tokens: int) -> None:
+    spec, ids = read_spec(default_model), example_text(Tokenizer(default_model))[:tokens]
+
+    def measured(weights: str) -> float:
+        choice = probe(spec, dtype=torch.bfloat16, weights=weights)
+        return perplexity(load_runner(spec, choice, WINDOW), ids, rows=rows)
+
+    assert measured("int8") < AIM * measured("exact")

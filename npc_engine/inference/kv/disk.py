@@ -63,7 +63,7 @@ class DiskTier:
         self._done: deque[Completion] = deque()
         self._open_jobs = 0
         self._thread = threading.Thread(target=self._work, name="kv-disk", daemon=True)
-        self._start()
+        self._thread.start()
 
     @property
     def busy(self) -> bool:
@@ -174,26 +174,6 @@ class DiskTier:
             assert parent is not None
             assert parent.parent is None or (parent.disk_bytes and ages[parent] > age)
         assert sum(block.disk_bytes for block in ages) == self.used
-
-    def _start(self) -> None:
-        """Start the thread, which computes on one core.
-
-        Torch would give it a pool of as many threads as the model's, and the two would wait for each other's cores:
-        a decode step took several times as long. The number is the thread's own, and the default for threads to come,
-        which is why it is put back here.
-        """
-        threads = torch.get_num_threads()
-        started = threading.Event()
-
-        def begin() -> None:
-            torch.set_num_threads(1)
-            torch.get_num_threads()  # before this thread asks for the first time, what it set does not hold
-            started.set()
-
-        self._jobs.put(begin)
-        self._thread.start()
-        started.wait()
-        torch.set_num_threads(threads)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

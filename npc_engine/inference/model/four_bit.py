@@ -15,7 +15,7 @@ class FourBitLinear:
     """Packed four-bit weights with a scale and a middle for each group. Computes in bfloat16; fast for few rows."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        """``weight`` [out, in]. Raises ValueError if it lies on no grid."""
+        """``weight`` [out, in], on a grid. Raises ValueError if it is on none: ask ``on_grid`` before."""
         levels, grid, error = _levels(weight)
         if error > _NEAR:
             raise ValueError("these weights lie on no grid of four bits")
@@ -23,9 +23,13 @@ class FourBitLinear:
         self._grid, self._bias = grid, bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        half = x.to(torch.bfloat16)
-        out: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(half, self._weight, GROUP, self._grid)
-        return (out if self._bias is None else out.add_(self._bias)).to(x.dtype)
+        x = x.to(torch.bfloat16)
+        out: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._weight, GROUP, self._grid)
+        return out if self._bias is None else out.add_(self._bias)
+
+    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
+        return stream.add_(self(x))
 
 
 def _levels(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:

@@ -1,4 +1,4 @@
-"""The kernels of attention, in the variants between which ``probe`` chooses by measuring.
+"""The attention kernels, between which ``probe`` chooses by measuring.
 
 Attention is *folded*: the query heads that share a KV head become query positions of that head, so that K and V are
 read once. On CPU this is 5 to 20 times faster than letting the library repeat K and V.

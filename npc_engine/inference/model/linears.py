@@ -1,4 +1,4 @@
-"""Linear layers over weights as they are stored, in the variants between which ``probe`` chooses by measuring."""
+"""Linear layers over weights as they are stored, and what every kind of linear offers."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,11 +6,19 @@ from typing import Protocol
 import torch
 from torch.nn import functional
 
+from npc_engine.inference.model.rows import Rows
+
 
 class Linear(Protocol):
-    """``x [rows, in] -> [rows, out]`` in ``x``'s dtype."""
+    """A linear layer, with the norm before it if it has one."""
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """``x [rows, in] -> [rows, out]``."""
+        ...
+
+    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """``stream [rows, out]`` plus this linear of ``x``; ``stream`` is overwritten."""
+        ...
 
 
 class PlainLinear:
@@ -21,6 +29,10 @@ class PlainLinear:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return functional.linear(x, self.weight, self.bias)
+
+    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
+        return stream.add_(self(x))
 
 
 class PackedLinear:
@@ -38,6 +50,10 @@ class PackedLinear:
         out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         return out
 
+    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
+        return stream.add_(self(x))
+
     @staticmethod
     def available(dtype: torch.dtype) -> bool:
         """Whether this build and CPU have the packed operators for ``dtype``, and they compute a linear."""
@@ -49,6 +65,20 @@ class PackedLinear:
             return torch.equal(PackedLinear(weight)(x), x)
         except (RuntimeError, AttributeError, NotImplementedError):
             return False
+
+
+class NormedLinear:
+    """A linear of a row's root-mean-square norm: Zhang & Sennrich, arXiv 1910.07467. ``norm`` is [in]."""
+
+    def __init__(self, norm: torch.Tensor, eps: float, linear: Linear, rows: Rows) -> None:
+        self._norm, self._eps, self._linear, self._rows = norm, eps, linear, rows
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self._linear(self._rows.norm(x, self._norm, self._eps))
+
+    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
+        return stream.add_(self(x))
 
 
 MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]

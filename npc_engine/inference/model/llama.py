@@ -49,10 +49,11 @@ class LlamaRunner:
     @torch.inference_mode()
     def forward(self, batch: Batch, slots: Slots) -> torch.Tensor:
         """See Runner."""
-        route, operations = self._weights.route(len(batch.token_ids)), self._operations
-        x = route.embed(batch.token_ids)  # [rows, hidden]
+        operations, route = self._operations, self._weights.route(len(batch.token_ids))
+        stream = route.embed(batch.token_ids)  # [rows, hidden]
         for index in range(self.spec.layers):
             layer = route.layer(index)
-            attended = operations.attend(layer.before(x, operations), layer, batch, slots, index)
-            layer.after(x, attended, operations)
-        return route.logits(x[batch.sample_rows], operations)
+            mixed = operations.attend(layer.qkv(stream), layer.head_norms, batch, slots, index)
+            stream = layer.out.add_to(stream, mixed)
+            stream = layer.down.add_to(stream, operations.gate(layer.gate_up(stream)))
+        return route.logits(stream[batch.sample_rows]).float()

@@ -8,24 +8,16 @@ Measured with the default model (``npc-engine bench perplexity``), perplexity ov
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import NamedTuple
 
 import torch
 
 from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.four_bit import FourBitLinear
-from npc_engine.inference.model.operations import Operations
+from npc_engine.inference.model.linears import Linear, NormedLinear
 from npc_engine.inference.model.rotation import Rotation
+from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import (
-    Layer,
-    LayerTensors,
-    Route,
-    TensorFiles,
-    fused_layer,
-    read_layer,
-)
+from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
 
 # Up to so many rows, reading four bits and unpacking them takes less time than multiplying eight (two AVX-512 cores).
 FEW_ROWS = 4
@@ -34,20 +26,21 @@ FEW_ROWS = 4
 class QuantisedWeights:
     """A WeightSource of a Llama-shaped model for the CPU. ``dtype`` is the attention's."""
 
-    def __init__(self, spec: ModelSpec, dtype: torch.dtype) -> None:
+    def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
         embedding = files["model.embed_tokens.weight"]
         head = files.find("lm_head.weight")
-        ends = _Ends(spec, embedding, files["model.norm.weight"], embedding if head is None else head)
-        few: list[Layer] = []
+        ends = _Ends(spec, embedding, files["model.norm.weight"], embedding if head is None else head, rows)
+        few: list[Layer] | None = []
         many: list[Layer] = []
         for index in range(spec.layers):
             tensors = read_layer(files, index)
-            many.append(_eight_bit(tensors, ends.rotation))
-            with suppress(ValueError):
-                few.append(fused_layer(tensors, FourBitLinear))
+            many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, rows))
+            if few is not None:
+                layer = _four_bit(tensors, spec.norm_eps, rows)
+                few = None if layer is None else [*few, layer]
         self._many = _Route(ends, many, rotated=True)
-        self._few = _Route(ends, few, rotated=False) if len(few) == len(many) else self._many
+        self._few = self._many if few is None else _Route(ends, few, rotated=False)
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
@@ -57,10 +50,12 @@ class QuantisedWeights:
 class _Ends:
     """What both routes begin and end with."""
 
-    def __init__(self, spec: ModelSpec, embedding: torch.Tensor, norm: torch.Tensor, head: torch.Tensor) -> None:
+    def __init__(
+        self, spec: ModelSpec, embedding: torch.Tensor, norm: torch.Tensor, head: torch.Tensor, rows: Rows
+    ) -> None:
         self.embedding = embedding
         self.rotation = Rotation(spec.hidden)
-        self.head = EightBitLinear(self.rotation(head.float() * norm))
+        self.head = EightBitLinear(self.rotation(head.float() * norm), eps=spec.norm_eps, rows=rows)
 
 
 class _Route:
@@ -70,54 +65,48 @@ class _Route:
         self._ends, self._layers, self._rotated = ends, layers, rotated
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
-        x = self._ends.embedding[token_ids]
-        return self._ends.rotation(x) if self._rotated else x
+        stream = self._ends.embedding[token_ids]
+        return self._ends.rotation(stream) if self._rotated else stream
 
     def layer(self, index: int) -> Layer:
         return self._layers[index]
 
-    def logits(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
-        levels, scale = operations.levels(x if self._rotated else self._ends.rotation(x), norm=True)
-        return self._ends.head.product(levels).mul_(scale[:, None])
+    def logits(self, stream: torch.Tensor) -> torch.Tensor:
+        return self._ends.head(stream if self._rotated else self._ends.rotation(stream))
 
 
-class _EightBitLayer(NamedTuple):
-    """See Layer. Reads and writes a rotated stream, float32; the norms' weights are in the linears behind them.
-
-    The feed-forward network builds up a few huge values for the first token, to which all later ones attend ("Massive
-    activations", Sun et al., arXiv 2402.17762). ``within`` spreads them: not free, but a fraction of a product's time.
-    """
-
-    qkv: EightBitLinear
-    query_norm: torch.Tensor | None
-    key_norm: torch.Tensor | None
-    out: EightBitLinear
-    gate_up: EightBitLinear
-    down: EightBitLinear
-    within: Rotation
-
-    def before(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
-        levels, scale = operations.levels(x, norm=True)
-        return operations.scaled(self.qkv.product(levels), scale, self.qkv.bias)
-
-    def after(self, x: torch.Tensor, attended: torch.Tensor, operations: Operations) -> None:
-        levels, scale = operations.levels(attended, norm=False)
-        operations.add_scaled(x, self.out.product(levels), scale, self.out.bias)
-        levels, scale = operations.levels(x, norm=True)
-        levels, scale = operations.gated_levels(self.gate_up.product(levels), scale, self.within)
-        operations.add_scaled(x, self.down.product(levels), scale, None)
-
-
-def _eight_bit(read: LayerTensors, rotation: Rotation) -> Layer:
+def _eight_bit(read: LayerTensors, rotation: Rotation, eps: float, dtype: torch.dtype, rows: Rows) -> Layer:
+    qkv = rotation(read.qkv.float() * read.input_norm)
+    # The feed-forward network builds up a few huge values for the first token, to which all later ones attend (Sun et
+    # al., "Massive activations", arXiv 2402.17762). They are spread here too: that is not free, but a fraction of a
+    # product's time, and without it this product costs more quality than all others together.
     within = Rotation(read.down.shape[1])
-    return _EightBitLayer(
-        qkv=EightBitLinear(rotation(read.qkv.float() * read.input_norm), read.qkv_bias),
-        query_norm=read.query_norm,
-        key_norm=read.key_norm,
-        out=EightBitLinear(
-            rotation(read.out.T.contiguous()).T, None if read.out_bias is None else rotation(read.out_bias)
-        ),
-        gate_up=EightBitLinear(rotation(read.gate_up.float() * read.post_norm)),
-        down=EightBitLinear(rotation(within(read.down).T.contiguous()).T),
-        within=within,
+    return Layer(
+        qkv=EightBitLinear(qkv, read.qkv_bias, eps=eps, dtype=dtype, rows=rows),
+        head_norms=read.head_norms,
+        out=_writing(read.out, read.out_bias, rotation, rows),
+        gate_up=EightBitLinear(rotation(read.gate_up.float() * read.post_norm), eps=eps, dtype=dtype, rows=rows),
+        down=_writing(read.down, None, rotation, rows, within),
     )
+
+
+def _writing(
+    weight: torch.Tensor, bias: torch.Tensor | None, rotation: Rotation, rows: Rows, within: Rotation | None = None
+) -> Linear:
+    """A linear that writes to the rotated stream."""
+    turned = rotation(weight.T.contiguous()).T
+    return EightBitLinear(turned, None if bias is None else rotation(bias), rows=rows, rotation=within)
+
+
+def _four_bit(read: LayerTensors, eps: float, rows: Rows) -> Layer | None:
+    """None if a weight lies on no grid of four bits."""
+    try:
+        return Layer(
+            qkv=NormedLinear(read.input_norm, eps, FourBitLinear(read.qkv, read.qkv_bias), rows),
+            head_norms=read.head_norms,
+            out=FourBitLinear(read.out, read.out_bias),
+            gate_up=NormedLinear(read.post_norm, eps, FourBitLinear(read.gate_up), rows),
+            down=FourBitLinear(read.down),
+        )
+    except ValueError:
+        return None

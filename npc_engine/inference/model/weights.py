@@ -12,27 +12,26 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from npc_engine.errors import OperatorError
-from npc_engine.inference.model.linears import Linear, MakeLinear
-from npc_engine.inference.model.operations import Operations
+from npc_engine.inference.model.linears import Linear, MakeLinear, NormedLinear
+from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
 
 
-class Layer(Protocol):
-    """One decoder layer, around its attention. Head norms are [head_dim]."""
+class HeadNorms(NamedTuple):
+    """Weights [head_dim] of norms over each query's and each key's head."""
 
-    @property
-    def query_norm(self) -> torch.Tensor | None: ...
+    query: torch.Tensor
+    key: torch.Tensor
 
-    @property
-    def key_norm(self) -> torch.Tensor | None: ...
 
-    def before(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
-        """What attention reads: [rows, (heads + 2 * kv_heads) * head_dim] of the residual stream ``x``."""
-        ...
+class Layer(NamedTuple):
+    """One decoder layer, with q/k/v and gate/up fused, each with the norm before it."""
 
-    def after(self, x: torch.Tensor, attended: torch.Tensor, operations: Operations) -> None:
-        """Add to ``x`` what attention and the feed-forward network have to say."""
-        ...
+    qkv: Linear
+    head_norms: HeadNorms | None
+    out: Linear
+    gate_up: Linear
+    down: Linear
 
 
 class Route(Protocol):
@@ -42,15 +41,15 @@ class Route(Protocol):
     """
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
-        """The stream of int64 ``token_ids`` [rows], to be changed."""
+        """The stream of int64 ``token_ids`` [rows]; it may be overwritten."""
         ...
 
     def layer(self, index: int) -> Layer:
         """Layer ``index``'s weights, valid until another layer is asked for."""
         ...
 
-    def logits(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
-        """float32 [rows, vocab] of rows of the stream behind the last layer."""
+    def logits(self, stream: torch.Tensor) -> torch.Tensor:
+        """[rows, vocab] of rows of the stream behind the last layer."""
         ...
 
 
@@ -60,26 +59,6 @@ class WeightSource(Protocol):
     def route(self, rows: int) -> Route:
         """The way that suits a step of so many rows."""
         ...
-
-
-class FusedLayer(NamedTuple):
-    """A layer of linears, with q/k/v and gate/up fused. Norm weights are [hidden] or [head_dim]. See Layer."""
-
-    input_norm: torch.Tensor
-    qkv: Linear
-    query_norm: torch.Tensor | None
-    key_norm: torch.Tensor | None
-    out: Linear
-    post_norm: torch.Tensor
-    gate_up: Linear
-    down: Linear
-
-    def before(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
-        return self.qkv(operations.add_norm(x, None, self.input_norm))
-
-    def after(self, x: torch.Tensor, attended: torch.Tensor, operations: Operations) -> None:
-        gate_up = self.gate_up(operations.add_norm(x, self.out(attended), self.post_norm))
-        x += self.down(operations.gate(gate_up))
 
 
 class TensorFiles:
@@ -125,8 +104,7 @@ class LayerTensors(NamedTuple):
     input_norm: torch.Tensor
     qkv: torch.Tensor
     qkv_bias: torch.Tensor | None
-    query_norm: torch.Tensor | None
-    key_norm: torch.Tensor | None
+    head_norms: HeadNorms | None
     out: torch.Tensor
     out_bias: torch.Tensor | None
     post_norm: torch.Tensor
@@ -137,13 +115,15 @@ class LayerTensors(NamedTuple):
 class ResidentWeights:
     """All layers in memory, converted once into what the chosen linear kernel wants."""
 
-    def __init__(self, spec: ModelSpec, dtype: torch.dtype, device: torch.device, make_linear: MakeLinear) -> None:
+    def __init__(
+        self, spec: ModelSpec, dtype: torch.dtype, device: torch.device, make_linear: MakeLinear, rows: Rows
+    ) -> None:
         files = TensorFiles(spec.folder, dtype, device)
         self._embedding = files["model.embed_tokens.weight"]
-        self._final_norm = files["model.norm.weight"]
         head = files.find("lm_head.weight")
-        self._head = make_linear(self._embedding if head is None else head, None)
-        self._layers = [fused_layer(read_layer(files, i), make_linear) for i in range(spec.layers)]
+        linear = make_linear(self._embedding if head is None else head, None)
+        self._head = NormedLinear(files["model.norm.weight"], spec.norm_eps, linear, rows)
+        self._layers = [_layer(read_layer(files, i), spec.norm_eps, make_linear, rows) for i in range(spec.layers)]
 
     def route(self, rows: int) -> Route:  # noqa: ARG002
         """See WeightSource: the same for all."""
@@ -157,9 +137,9 @@ class ResidentWeights:
         """See Route."""
         return self._layers[index]
 
-    def logits(self, x: torch.Tensor, operations: Operations) -> torch.Tensor:
+    def logits(self, stream: torch.Tensor) -> torch.Tensor:
         """See Route."""
-        return self._head(operations.add_norm(x, None, self._final_norm)).float()
+        return self._head(stream)
 
 
 def read_layer(files: TensorFiles, index: int) -> LayerTensors:
@@ -179,12 +159,12 @@ def read_layer(files: TensorFiles, index: int) -> LayerTensors:
 
     qkv, qkv_bias = fused("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
     out, out_bias = fused("self_attn.o_proj")
+    query, key = files.find(prefix + "self_attn.q_norm.weight"), files.find(prefix + "self_attn.k_norm.weight")
     return LayerTensors(
         input_norm=files[prefix + "input_layernorm.weight"],
         qkv=qkv,
         qkv_bias=qkv_bias,
-        query_norm=files.find(prefix + "self_attn.q_norm.weight"),
-        key_norm=files.find(prefix + "self_attn.k_norm.weight"),
+        head_norms=None if query is None or key is None else HeadNorms(query, key),
         out=out,
         out_bias=out_bias,
         post_norm=files[prefix + "post_attention_layernorm.weight"],
@@ -193,15 +173,11 @@ def read_layer(files: TensorFiles, index: int) -> LayerTensors:
     )
 
 
-def fused_layer(read: LayerTensors, make_linear: MakeLinear) -> FusedLayer:
-    """A layer whose linears are of one kind."""
-    return FusedLayer(
-        input_norm=read.input_norm,
-        qkv=make_linear(read.qkv, read.qkv_bias),
-        query_norm=read.query_norm,
-        key_norm=read.key_norm,
+def _layer(read: LayerTensors, eps: float, make_linear: MakeLinear, rows: Rows) -> Layer:
+    return Layer(
+        qkv=NormedLinear(read.input_norm, eps, make_linear(read.qkv, read.qkv_bias), rows),
+        head_norms=read.head_norms,
         out=make_linear(read.out, read.out_bias),
-        post_norm=read.post_norm,
-        gate_up=make_linear(read.gate_up, None),
+        gate_up=NormedLinear(read.post_norm, eps, make_linear(read.gate_up, None), rows),
         down=make_linear(read.down, None),
     )

@@ -131,10 +131,11 @@ async def test_no_tokens_at_all_only_read_the_prompt(client: openai.AsyncOpenAI)
 
 
 async def test_parts_are_text_and_a_developer_is_the_system(client: openai.AsyncOpenAI, overheard: Overheard) -> None:
-    await client.chat.completions.create(**GREEDY)
+    await client.chat.completions.create(**{**GREEDY, "messages": [*TALK, {"role": "assistant", "content": ""}]})
     parts: list[Any] = [
         {"role": "developer", "content": [{"type": "text", "text": TALK[0]["content"]}]},
         {"role": "user", "content": [{"type": "text", "text": TALK[1]["content"]}]},
+        {"role": "assistant", "content": None},
     ]
     await client.chat.completions.create(**{**GREEDY, "messages": parts})
     first, second = overheard.requests
@@ -167,6 +168,8 @@ async def test_a_text_is_continued_as_it_is(
         ({"messages": [{"role": "user", "content": [5]}]}, "messages[0].content", "parts such as"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0].content", "whole characters"),
         ({"messages": [*TALK, {"role": "assistant", "tool_calls": [{}]}]}, "messages[2].tool_calls", "tools"),
+        ({"messages": TALK, "stop": "\ud800"}, "stop[0]", "whole characters"),
+        ({"messages": TALK, "user": "\ud800"}, "user", "whole characters"),
         ({"messages": TALK, "temperature": -1}, "temperature", "0 or more"),
         ({"messages": TALK, "temperature": "hot"}, "temperature", "a number"),
         ({"messages": TALK, "max_tokens": -2}, "max_tokens", "-1 or more"),
@@ -196,13 +199,14 @@ async def test_a_wrong_request_is_told_what_and_where(
         ({}, "prompt"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": "\ud800"}, "prompt"),
         ({"prompt": [1, 100_000]}, "prompt"),
         ({"prompt": "a", "echo": True}, "echo"),
         ({"prompt": "a", "best_of": 2}, "best_of"),
     ],
 )
 async def test_a_wrong_text_is_told_what_and_where(plain: httpx.AsyncClient, body: object, param: str) -> None:
-    answer = await plain.post("/v1/completions", json=body)
+    answer = await plain.post("/v1/completions", content=json.dumps(body))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 

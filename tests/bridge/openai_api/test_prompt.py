@@ -20,7 +20,7 @@ NO_SYSTEM = (
     "{{ raise_exception('roles must alternate') }}{% endif %}"
     "{{ '<|im_start|>' + m['role'] + ': ' + (m['content'] | trim) + '<|im_end|>' }}{% endfor %}<|im_start|>assistant: "
 )
-THINKING = CHAT_TEMPLATE.replace("assistant\\n' }}", "assistant\\n<think>\\n\\n</think>\\n\\n' }}")
+THINKING = CHAT_TEMPLATE.replace("assistant\n' }}", "assistant\n<think>\n\n</think>\n\n' }}")
 
 
 def talk(*said: str) -> list[Message]:
@@ -134,10 +134,20 @@ async def test_what_a_stop_string_took_away_is_not_remembered(tiny: LoadedEngine
     assert tiny.tokenizer.decode(list(later)).startswith(tiny.tokenizer.decode(list(prompt.ids)) + "th<|im_end|>")
 
 
+async def test_ids_that_spell_something_else_are_not_remembered(tiny: LoadedEngine) -> None:
+    remembering = writer(tiny)
+    prompt = await remembering.write(talk("a", "b"))
+    sampled = [tiny.tokenizer.encode_text(letter)[0] for letter in "x" * 100]
+    remembering.remember(prompt, "the", sampled, cut=True)
+    later = await ids(remembering, talk("a", "b", "the", "c"))
+    assert list(later[len(prompt.ids) :][:2]) != sampled[:2]
+
+
 async def test_a_begun_answer_keeps_its_beginning(tiny: LoadedEngine) -> None:
     remembering = writer(tiny, THINKING)
     prompt = await remembering.write(talk("a", "b"))
     sampled = tiny.tokenizer.encode_text("the smith")
+    assert tiny.tokenizer.decode(list(prompt.ids)).endswith("</think>\n\n")
     remembering.remember(prompt, "the smith", sampled, cut=False)
     later = await ids(remembering, talk("a", "b", "the smith", "c"))
     assert later[: len(prompt.ids) + len(sampled)] == (*prompt.ids, *sampled)

@@ -7,28 +7,6 @@ from npc_engine.inference.model.jit.numbers import exponential, narrowed, widene
 
 
 @njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
-def add_norm(x, delta, weight, eps, out):
-    """``x`` += ``delta``, and its root-mean-square norm (Zhang and Sennrich, arXiv 1910.07467) times ``weight``.
-
-    ``x``, ``delta``, ``out`` uint16 [rows, hidden], ``weight`` float32 [hidden]. ``delta`` without rows adds nothing.
-    """
-    rows, hidden = x.shape
-    for row in prange(rows):
-        numbers = np.empty(hidden, np.float32)
-        squares = np.float32(0.0)
-        for d in range(hidden):
-            number = widened(x[row, d])
-            if len(delta):
-                x[row, d] = narrowed(number + widened(delta[row, d]))
-                number = widened(x[row, d])
-            numbers[d] = number
-            squares += number * number
-        scale = np.float32(1.0) / np.sqrt(squares / np.float32(hidden) + eps)
-        for d in range(hidden):
-            out[row, d] = narrowed(numbers[d] * scale * weight[d])
-
-
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
 def rotate_and_store(qkv, cos, sin, slots, positions, query_norm, key_norm, eps, keys, values, query):
     """Split ``qkv`` uint16 [rows, heads + 2 * kv_heads, size]: rotated queries into ``query`` [rows, heads, size],
     rotated keys and values into their places in ``keys`` and ``values`` [slots, kv_heads, capacity, size].

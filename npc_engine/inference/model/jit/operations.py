@@ -9,19 +9,23 @@ import torch
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
 from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
-from npc_engine.inference.model.jit.layer import add_norm, gate, rotate_and_store
-from npc_engine.inference.model.jit.rows import add_scaled, gated_levels, scaled, to_levels
+from npc_engine.inference.model.jit.layer import gate, rotate_and_store
+from npc_engine.inference.model.jit.rows import add_scaled, norm, scaled, to_levels
 from npc_engine.inference.model.kernels import fold, join, unfold
-from npc_engine.inference.model.operations import HeadNorms, Levels, Rope
+from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
+from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
+from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
-_NOTHING = np.empty((0, 0), np.uint16)
-_NO_EPS = np.float32(-1)
-_NO_NORM = np.empty(0, np.float32)
+_FEW = 1 << 15
+"""Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
+
+_EMPTY = np.empty(0, np.float32)
 
 Bits = np.ndarray[Any, np.dtype[np.uint16]]
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class JitOperations:
@@ -35,20 +39,15 @@ class JitOperations:
         self._cos, self._sin = rope.cos.numpy(), rope.sin.numpy()
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
-        self._threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
-        self._weights: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
+        self._threads = _threads()
+        self._weights: dict[int, Floats] = {}
 
-    def add_norm(self, x: torch.Tensor, delta: torch.Tensor | None, weight: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        out = torch.empty_like(x)
-        add_norm(bits(x), _NOTHING if delta is None else bits(delta), self._float(weight), self._eps, bits(out))
-        return out
-
-    def attend(self, qkv: torch.Tensor, layer: HeadNorms, batch: Batch, slots: Slots, index: int) -> torch.Tensor:
+    def attend(
+        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
+    ) -> torch.Tensor:
         """See Operations."""
         spec = self._spec
-        # For this thread, which may not be the one that made this object.
-        numba.set_num_threads(self._threads)
+        share_out(qkv)
         query = torch.empty(len(qkv), spec.heads, spec.head_dim, dtype=qkv.dtype)
         keys, values = slots.keys[index], slots.values[index]
         key_bits, value_bits = bits(keys), bits(values)
@@ -58,13 +57,14 @@ class JitOperations:
             self._sin,
             batch.slots.numpy(),
             batch.positions.numpy(),
-            self._float(layer.query_norm),
-            self._float(layer.key_norm),
+            self._float(norms and norms.query),
+            self._float(norms and norms.key),
             self._eps,
             key_bits,
             value_bits,
             bits(query),
         )
+        numba.set_num_threads(self._threads)
         parts = [
             self._decode(query, key_bits, value_bits, group)
             if group.width == 1
@@ -75,34 +75,10 @@ class JitOperations:
 
     def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
         """See Operations."""
+        share_out(gate_up)
         out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
         gate(bits(gate_up), bits(out))
         return out
-
-    def levels(self, x: torch.Tensor, *, norm: bool) -> Levels:
-        """See Operations."""
-        levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
-        to_levels(numbers(x), self._eps if norm else _NO_EPS, levels.numpy(), scale.numpy())
-        return Levels(levels, scale)
-
-    def gated_levels(self, product: torch.Tensor, scale: torch.Tensor, rotation: Rotation) -> Levels:
-        """See Operations."""
-        levels = torch.empty(len(product), product.shape[1] // 2, dtype=torch.uint8)
-        gated_scale = torch.empty(len(product))
-        gated_levels(product.numpy(), scale.numpy(), rotation.stride, levels.numpy(), gated_scale.numpy())
-        return Levels(levels, gated_scale)
-
-    def scaled(self, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        """See Operations."""
-        out = torch.empty(product.shape, dtype=torch.bfloat16)
-        scaled(product.numpy(), scale.numpy(), self._float(bias), bits(out))
-        return out
-
-    def add_scaled(
-        self, x: torch.Tensor, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None
-    ) -> None:
-        """See Operations."""
-        add_scaled(x.numpy(), product.numpy(), scale.numpy(), self._float(bias))
 
     def _decode(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
         spec = self._spec
@@ -144,21 +120,71 @@ class JitOperations:
             out += theirs.view(spec.kv_heads, group.size, -1, spec.head_dim).transpose(0, 1)
         return unfold(out, group)
 
-    def _float(self, weight: torch.Tensor | None) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _float(self, weight: torch.Tensor | None) -> Floats:
         """A norm's weight as the kernels want it, converted once."""
         if weight is None:
-            return _NO_NORM
+            return _EMPTY
         if id(weight) not in self._weights:
             self._weights[id(weight)] = weight.float().numpy()
         return self._weights[id(weight)]
+
+
+class JitRows:
+    """Rows of bfloat16 and float32 on a CPU. See ``Rows``."""
+
+    def __init__(self) -> None:
+        self._norms: dict[int, Floats] = {}
+
+    def norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        """See Rows."""
+        if id(weight) not in self._norms:
+            self._norms[id(weight)] = weight.float().numpy()
+        share_out(x)
+        out = torch.empty_like(x)
+        norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
+        return out
+
+    def levels(
+        self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See Rows."""
+        share_out(x)
+        levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
+        array = bits(x) if x.dtype is torch.bfloat16 else x.numpy()
+        stride = x.shape[1] if rotation is None else rotation.stride
+        to_levels(array, np.float32(-1.0 if eps is None else eps), stride, levels.numpy(), scale.numpy())
+        return levels, scale
+
+    def scaled(
+        self, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """See Rows."""
+        if dtype is not torch.bfloat16:
+            return PlainRows().scaled(product, scale, bias, dtype)
+        share_out(product)
+        out = torch.empty(product.shape, dtype=dtype)
+        scaled(product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy(), bits(out))
+        return out
+
+    def add_scaled(
+        self, stream: torch.Tensor, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """See Rows."""
+        share_out(product)
+        add_scaled(stream.numpy(), product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy())
+        return stream
+
+
+def share_out(numbers: torch.Tensor) -> None:
+    """Have the next kernel run on all threads if that pays for ``numbers``. It holds for the thread that calls."""
+    numba.set_num_threads(1 if numbers.numel() < _FEW else _threads())
+
+
+def _threads() -> int:
+    return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
 
 
 def bits(tensor: torch.Tensor) -> Bits:
     """A bfloat16 tensor's memory as uint16, without a copy."""
     array: Bits = tensor.view(torch.uint16).numpy()
     return array
-
-
-def numbers(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """A tensor's memory without a copy: float32, or bfloat16 as its bits."""
-    return bits(tensor) if tensor.dtype is torch.bfloat16 else tensor.numpy()

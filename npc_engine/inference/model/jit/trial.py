@@ -8,16 +8,16 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Span, make_batch
-from npc_engine.inference.model.eight_bit import LARGEST, ZERO_POINT
 from npc_engine.inference.model.jit.attention import LANES
-from npc_engine.inference.model.jit.operations import JitOperations
+from npc_engine.inference.model.jit.operations import JitOperations, JitRows
 from npc_engine.inference.model.kernels import Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
+from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import FusedLayer
 
 _log = logging.getLogger(__name__)
+_LEVELS_THAT_MATTER = 32
 _CPU = torch.device("cpu")
 
 
@@ -29,24 +29,30 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
     if spec.head_dim % LANES:
         return None
     numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
-    rope, store, layer = Rope.of(spec, keys, _CPU), _filled(spec, slots, keys), _layer(spec)
+    rope, store = Rope.of(spec, keys, _CPU), _filled(spec, slots, keys)
     jit = JitOperations(spec, rope)
     plain = PlainOperations(spec, Attention(cascade, cascade), rope, torch.bfloat16)
     decode, prompt = _batch(spec, slots, keys, rows=1), _batch(spec, 1, keys, rows=4)
-    # The prompt first: it overwrites what a trial before it has stored, so that all attend to the same.
     width = (spec.heads + 2 * spec.kv_heads) * spec.head_dim
+    # The prompt first: it overwrites all that a run before left in its slot.
     inputs = [(_random(len(batch.slots), width), batch) for batch in (prompt, decode)]
-    x, gate_up = _random(slots, spec.hidden), _random(slots, 2 * spec.hidden)
+    x, gate_up, weight = _random(slots, spec.hidden), _random(slots, 2 * spec.hidden), _random(spec.hidden)
+    product = _random(slots, spec.hidden).float()
 
-    def results(operations: Operations) -> list[torch.Tensor]:
-        attended = [operations.attend(qkv, layer, batch, store, 0) for qkv, batch in inputs]
-        sums = operations.add_norm(x.clone(), x, layer.input_norm)
-        return [*attended, operations.gate(gate_up), sums, *_quantised(operations, x, gate_up)]
+    def results(operations: Operations, rows: Rows) -> list[torch.Tensor]:
+        attended = [operations.attend(qkv, None, batch, store, 0) for qkv, batch in inputs]
+        _, scale = rows.levels(x, spec.norm_eps)
+        added = rows.add_scaled(rows.scaled(product.clone(), scale, None, torch.bfloat16).float(), product, scale, None)
+        # Rounding may put a number one level up or down.
+        levels_of_floats = rows.levels(x.float(), None)[0].float() / _LEVELS_THAT_MATTER
+        turned = rows.levels(x, None, Rotation(spec.hidden))[0].float() / _LEVELS_THAT_MATTER
+        normed = rows.norm(x, weight, spec.norm_eps)
+        return [*attended, operations.gate(gate_up), normed, added, levels_of_floats, turned]
 
     try:
         agree = all(
             torch.allclose(ours.float(), theirs.float(), rtol=0.05, atol=0.05)
-            for ours, theirs in zip(results(jit), results(plain), strict=True)
+            for ours, theirs in zip(results(jit, JitRows()), results(plain, PlainRows()), strict=True)
         )
     except Exception as error:  # a compiler fails in its own ways; the library's kernels do as well, slower
         _log.warning("the compiled kernels do not work here (%s); the library's are used, which are slower", error)
@@ -54,17 +60,7 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
     if not agree:
         _log.warning("the compiled kernels compute something else than the library's; the library's are used")
         return None
-    return lambda: jit.attend(inputs[-1][0], layer, decode, store, 0)
-
-
-def _quantised(operations: Operations, x: torch.Tensor, gate_up: torch.Tensor) -> list[torch.Tensor]:
-    """What the kernels around eight-bit products make of ``x`` and ``gate_up``, as numbers again."""
-    made = [operations.levels(x, norm=False), operations.levels(x.float(), norm=True)]
-    scale = torch.full((len(x),), 0.5)
-    made.append(operations.gated_levels(gate_up.float(), scale, Rotation(x.shape[1])))
-    scaled, stream = operations.scaled(x.float(), scale, None), x.float()
-    operations.add_scaled(stream, x.float(), scale, None)
-    return [scaled, stream, *((each.levels.float() - ZERO_POINT) * each.scale[:, None] / LARGEST for each in made)]
+    return lambda: jit.attend(inputs[1][0], None, decode, store, 0)
 
 
 def _batch(spec: ModelSpec, slots: int, keys: int, *, rows: int) -> Batch:
@@ -93,12 +89,3 @@ def _filled(spec: ModelSpec, slots: int, keys: int) -> Slots:
     store.keys.normal_()
     store.values.normal_()
     return store
-
-
-def _layer(spec: ModelSpec) -> FusedLayer:
-    ones = torch.ones(spec.hidden).bfloat16()
-    return FusedLayer(ones, _none, None, None, _none, ones, _none, _none)
-
-
-def _none(x: torch.Tensor) -> torch.Tensor:
-    return x
