@@ -65,7 +65,7 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
     device = torch.device(options.device) if options.device else None
     choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights)
     max_context = min(options.max_context, spec.max_positions)
-    runner = _runner(spec, choice, max_context)
+    runner = load_runner(spec, choice, max_context)
     slots = Slots(
         layers=spec.layers,
         kv_heads=spec.kv_heads,
@@ -99,7 +99,8 @@ def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
     return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
 
 
-def _runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
+def load_runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
+    """The model, as ``choice`` has it, for contexts of so many tokens. Raises OperatorError when it can't be read."""
     if is_llama_shaped(spec):
         rope = Rope.of(spec, max_context, choice.device)
         operations = choice.operations(spec, rope)

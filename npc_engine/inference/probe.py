@@ -91,6 +91,11 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def int8_available(spec: ModelSpec, device: torch.device) -> bool:
+    """Whether ``spec`` can run with int8 weights on ``device``."""
+    return device.type == "cpu" and is_llama_shaped(spec) and EightBitLinear.available()
+
+
 @torch.inference_mode()
 def probe(
     spec: ModelSpec,
@@ -106,7 +111,7 @@ def probe(
     Raises OperatorError when int8 is asked for and can't be had.
     """
     device = device or best_device()
-    can_int8 = device.type == "cpu" and is_llama_shaped(spec) and EightBitLinear.available()
+    can_int8 = int8_available(spec, device)
     if weights == "int8" and not can_int8:
         raise OperatorError(
             "This model can't be run with int8 weights here: that takes a CPU with eight-bit products and a model of"

@@ -11,6 +11,7 @@ from npc_engine.inference.model.jit.operations import JitOperations, JitRows
 from npc_engine.inference.model.jit.trial import make_trial
 from npc_engine.inference.model.kernels import Attention, cascade, sdpa
 from npc_engine.inference.model.operations import PlainOperations, Rope
+from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
@@ -77,10 +78,11 @@ def test_attention_and_what_it_stores_are_the_librarys(
 @pytest.mark.parametrize("rows", [1, 7])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("eps", [None, 1e-5])
-def test_rows_are_the_librarys(rows: int, dtype: torch.dtype, eps: float | None) -> None:
+@pytest.mark.parametrize("rotation", [None, Rotation(576)])
+def test_rows_are_the_librarys(rows: int, dtype: torch.dtype, eps: float | None, rotation: Rotation | None) -> None:
     jit, plain = JitRows(), PlainRows()
     x = (30 * torch.randn(rows, 576)).to(dtype)
-    (ours, our_scale), (theirs, their_scale) = jit.levels(x, eps), plain.levels(x, eps)
+    (ours, our_scale), (theirs, their_scale) = jit.levels(x, eps, rotation), plain.levels(x, eps, rotation)
     assert int((ours.int() - theirs.int()).abs().max()) <= 1
     torch.testing.assert_close(our_scale, their_scale)
     for bias in (None, torch.randn(576)):

@@ -92,3 +92,17 @@ def soak(
 
     load = QUICK if quick else SoakLoad(seconds=60 * minutes)
     out.print(table(asyncio.run(measure_soak(find_subject(model, config), load))))
+
+
+@bench.command()
+def perplexity(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Measure what int8 weights cost: how well the model predicts a text, with them and without. Takes a minute."""
+    from npc_engine.inference.spinning import limit_spinning
+
+    limit_spinning()
+    from npc_engine.cli.bench.measure import table
+    from npc_engine.cli.bench.perplexity import measure_perplexity
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    out.print(table(list(measure_perplexity(find_subject(model, config).folder, tokens=300 if quick else None))))

@@ -6,6 +6,7 @@ Every row has its own scale; one for all rows would be the loudest row's, and ru
 
 import torch
 
+from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import LARGEST, ZERO_POINT, PlainRows, Rows
 
 # A row of zeros has no largest value to be divided by.
@@ -16,7 +17,8 @@ class EightBitLinear:
     """``x [rows, in]`` float32 -> float32 [rows, out], or ``dtype`` if given.
 
     With ``eps`` the input is divided by its root mean square first; that costs next to nothing, for a row's scale takes
-    it in. The weights of such a norm are to be multiplied into ``weight`` before.
+    it in. The weights of such a norm are to be multiplied into ``weight`` before. With ``rotation`` the input is turned
+    first, and ``weight`` here, so that nothing in a row stands out.
     """
 
     def __init__(
@@ -27,8 +29,9 @@ class EightBitLinear:
         eps: float | None = None,
         dtype: torch.dtype = torch.float32,
         rows: Rows | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
-        weight = weight.float()
+        weight = weight.float() if rotation is None else rotation(weight)
         scale = weight.abs().amax(dim=1, keepdim=True).clamp_(min=_SMALLEST) / LARGEST
         levels = (weight / scale).round_().to(torch.int8).contiguous()
         self._weight = torch.ops.onednn.qlinear_prepack(levels, None)
@@ -36,15 +39,15 @@ class EightBitLinear:
         self._scale = scale.flatten() / LARGEST
         self._zero = torch.zeros(len(weight), dtype=torch.int64)
         self._bias = None if bias is None else bias.float()
-        self._eps, self._dtype, self._rows = eps, dtype, rows or PlainRows()
+        self._eps, self._dtype, self._rows, self._rotation = eps, dtype, rows or PlainRows(), rotation
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        levels, scale = self._rows.levels(x, self._eps)
+        levels, scale = self._rows.levels(x, self._eps, self._rotation)
         return self._rows.scaled(self._product(levels), scale, self._bias, self._dtype)
 
     def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See Linear."""
-        levels, scale = self._rows.levels(x, self._eps)
+        levels, scale = self._rows.levels(x, self._eps, self._rotation)
         return self._rows.add_scaled(stream, self._product(levels), scale, self._bias)
 
     def _product(self, levels: torch.Tensor) -> torch.Tensor:

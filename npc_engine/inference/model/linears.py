@@ -81,19 +81,5 @@ class NormedLinear:
         return stream.add_(self(x))
 
 
-class CastLinear:
-    """A linear that computes in ``dtype``, whatever its input comes in."""
-
-    def __init__(self, dtype: torch.dtype, linear: Linear) -> None:
-        self._dtype, self._linear = dtype, linear
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return self._linear(x.to(self._dtype))
-
-    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """See Linear."""
-        return stream.add_(self(x))
-
-
 MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]
 LINEAR_KERNELS: dict[str, MakeLinear] = {"plain": PlainLinear, "packed": PackedLinear}

@@ -13,7 +13,7 @@ import torch
 
 from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.four_bit import FourBitLinear
-from npc_engine.inference.model.linears import CastLinear, Linear, NormedLinear, PackedLinear, PlainLinear
+from npc_engine.inference.model.linears import Linear, NormedLinear
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
@@ -21,10 +21,6 @@ from npc_engine.inference.model.weights import Layer, LayerTensors, Route, Tenso
 
 # Up to so many rows, reading four bits and unpacking them takes less time than multiplying eight (two AVX-512 cores).
 FEW_ROWS = 4
-# The first layers build up, within the feed-forward network, the few huge values of the first token that all later ones
-# attend to (Sun et al., "Massive activations", arXiv 2402.17762). Eight bits for the row that holds them cost more
-# there than everywhere else together.
-_EXACT_SHARE = 0.1
 
 
 class QuantisedWeights:
@@ -39,8 +35,7 @@ class QuantisedWeights:
         many: list[Layer] = []
         for index in range(spec.layers):
             tensors = read_layer(files, index)
-            exact_down = index < round(_EXACT_SHARE * spec.layers)
-            many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, rows, exact_down=exact_down))
+            many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, rows))
             if few is not None:
                 layer = _four_bit(tensors, spec.norm_eps, rows)
                 few = None if layer is None else [*few, layer]
@@ -80,30 +75,27 @@ class _Route:
         return self._ends.head(stream if self._rotated else self._ends.rotation(stream))
 
 
-def _eight_bit(
-    read: LayerTensors, rotation: Rotation, eps: float, dtype: torch.dtype, rows: Rows, *, exact_down: bool
-) -> Layer:
+def _eight_bit(read: LayerTensors, rotation: Rotation, eps: float, dtype: torch.dtype, rows: Rows) -> Layer:
     qkv = rotation(read.qkv.float() * read.input_norm)
+    # The feed-forward network builds up a few huge values for the first token, to which all later ones attend (Sun et
+    # al., "Massive activations", arXiv 2402.17762). They are spread here too: that is not free, but a fraction of a
+    # product's time, and without it this product costs more quality than all others together.
+    within = Rotation(read.down.shape[1])
     return Layer(
         qkv=EightBitLinear(qkv, read.qkv_bias, eps=eps, dtype=dtype, rows=rows),
         head_norms=read.head_norms,
         out=_writing(read.out, read.out_bias, rotation, rows),
         gate_up=EightBitLinear(rotation(read.gate_up.float() * read.post_norm), eps=eps, dtype=dtype, rows=rows),
-        down=_exactly(read.down, rotation) if exact_down else _writing(read.down, None, rotation, rows),
+        down=_writing(read.down, None, rotation, rows, within),
     )
 
 
-def _writing(weight: torch.Tensor, bias: torch.Tensor | None, rotation: Rotation, rows: Rows) -> Linear:
+def _writing(
+    weight: torch.Tensor, bias: torch.Tensor | None, rotation: Rotation, rows: Rows, within: Rotation | None = None
+) -> Linear:
     """A linear that writes to the rotated stream."""
     turned = rotation(weight.T.contiguous()).T
-    return EightBitLinear(turned, None if bias is None else rotation(bias), rows=rows)
-
-
-def _exactly(weight: torch.Tensor, rotation: Rotation) -> Linear:
-    """Like ``_writing``, in the weight's own dtype."""
-    turned = rotation(weight.T.contiguous()).T.contiguous().to(weight.dtype)
-    packed = PackedLinear.available(weight.dtype)
-    return CastLinear(weight.dtype, PackedLinear(turned) if packed else PlainLinear(turned))
+    return EightBitLinear(turned, None if bias is None else rotation(bias), rows=rows, rotation=within)
 
 
 def _four_bit(read: LayerTensors, eps: float, rows: Rows) -> Layer | None:

@@ -5,6 +5,8 @@ from typing import Protocol
 import torch
 from torch.nn import functional
 
+from npc_engine.inference.model.rotation import Rotation
+
 LARGEST, ZERO_POINT = 127, 128
 """Eight-bit levels go LARGEST up and down from ZERO_POINT."""
 
@@ -20,10 +22,13 @@ class Rows(Protocol):
         """Each row over its root mean square, times ``weight`` [size]: Zhang and Sennrich, arXiv 1910.07467."""
         ...
 
-    def levels(self, x: torch.Tensor, eps: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def levels(
+        self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows as uint8 levels, and what LARGEST of each row's levels stands for, float32 [rows].
 
-        With ``eps`` that is of the row over its root mean square, which so costs no pass of its own.
+        With ``eps`` that is of the row over its root mean square, which so costs no pass of its own. With ``rotation``,
+        the levels are the rotated row's.
         """
         ...
 
@@ -47,9 +52,11 @@ class PlainRows:
         """See Rows."""
         return functional.rms_norm(x, weight.shape, weight, eps)
 
-    def levels(self, x: torch.Tensor, eps: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def levels(
+        self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """See Rows."""
-        x = x.float()
+        x = x.float() if rotation is None else rotation(x)
         largest = x.abs().amax(dim=-1, keepdim=True).clamp_(min=_SMALLEST)
         # Cutting off after adding a half rounds, and one pass adds, scales and divides.
         levels = torch.addcdiv(_MIDDLE, x, largest, value=LARGEST).to(torch.uint8)

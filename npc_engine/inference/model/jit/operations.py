@@ -13,6 +13,7 @@ from npc_engine.inference.model.jit.layer import gate, rotate_and_store
 from npc_engine.inference.model.jit.rows import add_scaled, norm, scaled, to_levels
 from npc_engine.inference.model.kernels import fold, join, unfold
 from npc_engine.inference.model.operations import Rope
+from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
@@ -143,12 +144,15 @@ class JitRows:
         norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
         return out
 
-    def levels(self, x: torch.Tensor, eps: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def levels(
+        self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """See Rows."""
         share_out(x)
         levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
         array = bits(x) if x.dtype is torch.bfloat16 else x.numpy()
-        to_levels(array, np.float32(-1.0 if eps is None else eps), levels.numpy(), scale.numpy())
+        stride = x.shape[1] if rotation is None else rotation.stride
+        to_levels(array, np.float32(-1.0 if eps is None else eps), stride, levels.numpy(), scale.numpy())
         return levels, scale
 
     def scaled(

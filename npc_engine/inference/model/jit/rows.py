@@ -12,23 +12,35 @@ LARGEST, ZERO_POINT = 127, 128
 
 
 @njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
-def to_levels(x, eps, levels, scale):
+def to_levels(x, eps, stride, levels, scale):
     """Fill ``levels`` uint8 [rows, size] from ``x`` so that the largest of a row is LARGEST away from ZERO_POINT.
 
     ``scale`` float32 [rows]: what LARGEST stands for. With ``eps`` at least 0 it is that of the row divided by its root
-    mean square, which so costs no pass of its own.
+    mean square, which so costs no pass of its own. Rows are turned by the ``Rotation`` of that ``stride`` before; with
+    ``size`` they stay as they are.
     """
     rows, size = x.shape
+    shrink = np.float32(1.0) / np.sqrt(np.float32(size // stride))
     for row in prange(rows):
+        numbers = np.empty(size, np.float32)
+        for d in range(size):
+            numbers[d] = number(x[row, d])
+        distance = stride
+        while distance < size:
+            for start in range(0, size, 2 * distance):
+                for d in range(start, start + distance):
+                    left, right = numbers[d], numbers[d + distance]
+                    numbers[d], numbers[d + distance] = left + right, left - right
+            distance *= 2
         largest, squares = np.float32(1e-12), np.float32(0.0)
         for d in range(size):
-            value = number(x[row, d])
-            largest = max(largest, abs(value))
-            squares += value * value
+            largest = max(largest, abs(numbers[d]))
+            squares += numbers[d] * numbers[d]
         step = np.float32(LARGEST) / largest
         for d in range(size):
-            levels[row, d] = np.uint8(number(x[row, d]) * step + np.float32(ZERO_POINT + 0.5))
-        scale[row] = largest
+            levels[row, d] = np.uint8(numbers[d] * step + np.float32(ZERO_POINT + 0.5))
+        # What the turn has enlarged: it adds and subtracts, and does not divide.
+        scale[row] = largest * shrink
         if eps >= 0:
             scale[row] = largest / np.sqrt(squares / np.float32(size) + eps)
 

@@ -12,6 +12,7 @@ from npc_engine.inference.model.jit.attention import LANES
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
 from npc_engine.inference.model.kernels import Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
+from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.spec import ModelSpec
 
@@ -44,7 +45,9 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
         added = rows.add_scaled(rows.scaled(product.clone(), scale, None, torch.bfloat16).float(), product, scale, None)
         # Rounding may put a number one level up or down.
         levels_of_floats = rows.levels(x.float(), None)[0].float() / _LEVELS_THAT_MATTER
-        return [*attended, operations.gate(gate_up), rows.norm(x, weight, spec.norm_eps), added, levels_of_floats]
+        turned = rows.levels(x, None, Rotation(spec.hidden))[0].float() / _LEVELS_THAT_MATTER
+        normed = rows.norm(x, weight, spec.norm_eps)
+        return [*attended, operations.gate(gate_up), normed, added, levels_of_floats, turned]
 
     try:
         agree = all(
