@@ -43,7 +43,7 @@ def measure_perplexity(folder: Path, *, tokens: int | None = None) -> Iterator[F
             yield Figure(f"perplexity, {name}", value, "", note=note)
     for rows in parts if INT8 in found else ():
         ratio = found[INT8][rows] / found["bfloat16"][rows]
-        yield Figure(f"int8 / bfloat16, {rows} a step", ratio, "x", AIM)
+        yield Figure(f"int8 / bfloat16, {rows} a step", ratio, "x", AIM, note=f"{ratio:.4f}")
 
 
 def example_text(tokenizer: Tokenizer) -> list[int]:

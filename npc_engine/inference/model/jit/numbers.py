@@ -32,7 +32,19 @@ def narrowed(_context, _number):
 
 
 @intrinsic
-def _from_bits(_context, _bits):
+def size_bits(_context, _number):
+    """The bits of a float32 without its sign. They rise with it, and finding the largest of integers is vectorised."""
+
+    def generate(_context, builder, _signature, args):
+        return builder.and_(builder.bitcast(args[0], _I32), ir.Constant(_I32, 0x7FFFFFFF))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def from_bits(_context, _bits):
+    """The float32 of those bits, int32."""
+
     def generate(_context, builder, _signature, args):
         return builder.bitcast(args[0], _F32)
 
@@ -52,7 +64,7 @@ def exponential(x):
     power = np.float32(1.0 / 720.0)
     for coefficient in (1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0):
         power = power * rest + np.float32(coefficient)
-    return power * _from_bits((np.int32(whole) + np.int32(127)) << np.int32(23))
+    return power * from_bits((np.int32(whole) + np.int32(127)) << np.int32(23))
 
 
 def number(element):

@@ -6,7 +6,7 @@ Inputs are float32, or bfloat16 as its bits.
 import numpy as np
 from numba import njit, prange
 
-from npc_engine.inference.model.jit.numbers import narrowed, number
+from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
 
 LARGEST, ZERO_POINT = 127, 128
 
@@ -25,17 +25,8 @@ def to_levels(x, eps, stride, levels, scale):
         numbers = np.empty(size, np.float32)
         for d in range(size):
             numbers[d] = number(x[row, d])
-        distance = stride
-        while distance < size:
-            for start in range(0, size, 2 * distance):
-                for d in range(start, start + distance):
-                    left, right = numbers[d], numbers[d + distance]
-                    numbers[d], numbers[d + distance] = left + right, left - right
-            distance *= 2
-        largest, squares = np.float32(1e-12), np.float32(0.0)
-        for d in range(size):
-            largest = max(largest, abs(numbers[d]))
-            squares += numbers[d] * numbers[d]
+        _turn(numbers, stride)
+        largest, squares = _measure(numbers)
         step = np.float32(LARGEST) / largest
         for d in range(size):
             levels[row, d] = np.uint8(numbers[d] * step + np.float32(ZERO_POINT + 0.5))
@@ -43,6 +34,30 @@ def to_levels(x, eps, stride, levels, scale):
         scale[row] = largest * shrink
         if eps >= 0:
             scale[row] = largest / np.sqrt(squares / np.float32(size) + eps)
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _measure(row):
+    """The largest size of a row's numbers, at least 1e-12, and the sum of their squares."""
+    largest, squares = size_bits(np.float32(1e-12)), np.float32(0.0)
+    for d in range(len(row)):
+        largest = max(largest, size_bits(row[d]))
+        squares += row[d] * row[d]
+    return from_bits(largest), squares
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _turn(row, stride):
+    """Hadamard's transform of numbers that lie ``stride`` apart, in place, without its division."""
+    while stride < len(row):
+        for start in range(0, len(row), 2 * stride):
+            # As slices of their own, so that the compiler knows how far they reach.
+            low, high = row[start : start + stride], row[start + stride : start + 2 * stride]
+            for d in range(stride):
+                left, right = low[d], high[d]
+                low[d] = left + right
+                high[d] = left - right
+        stride *= 2
 
 
 @njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
