@@ -45,7 +45,7 @@ def machine(context: typer.Context, quick: Quick = False, model: Model = None, c
 
     asyncio.run(served())
     loaded = load_engine(subject.folder)
-    figures.extend(measure_decode(loaded, tokens=8 if quick else 64))
+    figures.extend(measure_decode(loaded, tokens=8, prompt=32) if quick else measure_decode(loaded, tokens=64))
     out.print(f"{subject.model}: {loaded.choice.explain()}", markup=False)
     out.print(table(figures))
 
@@ -74,7 +74,7 @@ def tiers(
     config: Config = None,
 ) -> None:
     """Measure NPCs that come back from disk and after a kill, memory, and what keeping costs. Takes 5 to 15 minutes."""
-    from npc_engine.cli.bench.measure import Figure, table
+    from npc_engine.cli.bench.measure import Figure, shown, table
     from npc_engine.cli.bench.returning import CrowdLoad
     from npc_engine.cli.bench.subject import find_subject
     from npc_engine.cli.bench.tiers import QUICK, TiersLoad, measure_tiers
@@ -86,7 +86,7 @@ def tiers(
 
     async def measure() -> None:
         async for figure in measure_tiers(subject, load):
-            err.print(f"{figure.name.strip()}: {figure.value:.3g} {figure.unit}", markup=False)
+            err.print(f"{figure.name.strip()}: {shown(figure.value)} {figure.unit}", markup=False)
             figures.append(figure)
 
     asyncio.run(measure())

@@ -11,31 +11,30 @@ from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.probe import roofline
 from npc_engine.inference.request import Request, Sampling
 
-PROMPT_TOKENS = 400
+_WIDTHS = (1, 8, 32)
 
 
-def measure_decode(loaded: LoadedEngine, *, tokens: int, widths: tuple[int, ...] = (1, 8, 32)) -> Iterator[Figure]:
-    """Tokens per second for so many requests at once, of PROMPT_TOKENS different tokens each."""
+def measure_decode(loaded: LoadedEngine, *, tokens: int, prompt: int = 400) -> Iterator[Figure]:
+    """Tokens per second for several numbers of requests at once, of ``prompt`` different tokens each."""
     limit = roofline(loaded.choice.dtype, loaded.choice.device)
     yield Figure("this machine reads", limit.bytes_per_second / 1e9, "GB/s", note="a 512 MB tensor summed")
     yield Figure("this machine multiplies", limit.flops_per_second / 1e9, "GFLOP/s", note="1024 x 1024 x 1024")
     speeds: dict[int, float] = {}
-    for width in widths:
-        seconds = _seconds_per_step(loaded, width, tokens)
+    for width in _WIDTHS:
+        seconds = _seconds_per_step(loaded, width, tokens, prompt)
         speeds[width] = width / seconds
-        yield Figure(f"decode, {width} at once", speeds[width], "tok/s", note=_rates(loaded, width, seconds))
-    if {1, 8} <= speeds.keys():
-        yield Figure("8 at once / one", speeds[8] / speeds[1], "x", 4.0, at_least=True)
+        yield Figure(f"decode, {width} at once", speeds[width], "tok/s", note=_rates(loaded, width, prompt, seconds))
+    yield Figure("8 at once / one", speeds[8] / speeds[1], "x", 4.0, at_least=True)
 
 
-def _seconds_per_step(loaded: LoadedEngine, width: int, tokens: int) -> float:
+def _seconds_per_step(loaded: LoadedEngine, width: int, tokens: int, prompt: int) -> float:
     """The median step at full width. All prompts are in the cache before, so that all requests start together."""
     engine, rng = loaded.engine, Random(width)
-    prompts = [tuple(rng.randrange(100, loaded.spec.vocab) for _ in range(PROMPT_TOKENS)) for _ in range(width)]
+    prompts = [tuple(rng.randrange(100, loaded.spec.vocab) for _ in range(prompt)) for _ in range(width)]
     for name, most in (("warm", 0), ("decode", tokens)):
-        for i, prompt in enumerate(prompts):
+        for i, ids in enumerate(prompts):
             sampling = Sampling(max_tokens=most, ignore_stop_ids=True)
-            engine.submit(Request(f"{name}-{width}-{i}", prompt, sampling))
+            engine.submit(Request(f"{name}-{width}-{i}", ids, sampling))
         steps = []
         while engine.has_work:
             began = time.perf_counter()
@@ -45,11 +44,11 @@ def _seconds_per_step(loaded: LoadedEngine, width: int, tokens: int) -> float:
     return median(steps)
 
 
-def _rates(loaded: LoadedEngine, width: int, seconds: float) -> str:
+def _rates(loaded: LoadedEngine, width: int, prompt: int, seconds: float) -> str:
     spec, dtype = loaded.spec, loaded.choice.dtype
     weights = _parameters(spec)
-    read = weights * dtype.itemsize + width * PROMPT_TOKENS * spec.kv_bytes_per_token(dtype)
-    flops = 2 * weights * width + 4 * spec.heads * spec.head_dim * PROMPT_TOKENS * spec.layers * width
+    read = weights * dtype.itemsize + width * prompt * spec.kv_bytes_per_token(dtype)
+    flops = 2 * weights * width + 4 * spec.heads * spec.head_dim * prompt * spec.layers * width
     return f"{seconds * 1e3:.1f} ms a step, {read / seconds / 1e9:.1f} GB/s, {flops / seconds / 1e9:.0f} GFLOP/s"
 
 

@@ -26,6 +26,11 @@ class Figure:
         return self.value >= self.aim if self.at_least else self.value <= self.aim
 
 
+def shown(value: float) -> str:
+    """Three digits, or all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which ``share`` of ``values`` lie, by the nearest rank."""
     ordered = sorted(values)
@@ -34,12 +39,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def table(figures: Sequence[Figure]) -> Table:
     """All figures, one a row."""
-    shown = Table(box=None, pad_edge=False)
+    rows = Table(box=None, pad_edge=False)
     for heading in ("what", "measured", "aim", "", "how"):
         justify: JustifyMethod = "right" if heading in ("measured", "aim") else "left"
-        shown.add_column(heading, justify=justify, no_wrap=heading != "how")
+        rows.add_column(heading, justify=justify, no_wrap=heading != "how")
     for figure in figures:
-        aim = "" if figure.aim is None else f"{'≥' if figure.at_least else '≤'} {figure.aim:.4g}"
+        aim = "" if figure.aim is None else f"{'≥' if figure.at_least else '≤'} {shown(figure.aim)}"
         verdict = {None: "", True: "[green]reached[/]", False: "[red]short[/]"}[figure.reached]
-        shown.add_row(figure.name, f"{figure.value:.3g} {figure.unit}", aim, verdict, f"[dim]{figure.note}[/]")
-    return shown
+        rows.add_row(figure.name, f"{shown(figure.value)} {figure.unit}", aim, verdict, f"[dim]{figure.note}[/]")
+    return rows

@@ -66,8 +66,7 @@ async def running(peer: Peer) -> AsyncIterator[str]:
             await _until_ready(peer, url, process, log)
             yield url
         finally:
-            await asyncio.to_thread(_end, process)
-            await process.wait()
+            await _end(process)
 
 
 async def _start(peer: Peer, port: int, output: int) -> asyncio.subprocess.Process:
@@ -97,18 +96,29 @@ def _end_of(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
     """End the process and all that it started."""
-    try:
-        started = psutil.Process(process.pid)
-        family = [*started.children(recursive=True), started]
-    except psutil.NoSuchProcess:
-        return
+    family = _family(process.pid)
     for member in family:
         _signal(member, kill=False)
-    _, alive = psutil.wait_procs(family, _ENDS_WITHIN)
+    try:
+        await asyncio.wait_for(process.wait(), _ENDS_WITHIN)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+    # The first is asyncio's to wait for: whoever else does takes its exit code away.
+    _, alive = await asyncio.to_thread(psutil.wait_procs, family[1:], _ENDS_WITHIN)
     for member in alive:
         _signal(member, kill=True)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """The process, if it still runs, and then all that it started."""
+    try:
+        started = psutil.Process(pid)
+        return [started, *started.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _signal(member: psutil.Process, *, kill: bool) -> None:

@@ -6,7 +6,7 @@ from math import isnan
 
 from rich.table import Table
 
-from npc_engine.cli.bench.measure import Figure
+from npc_engine.cli.bench.measure import Figure, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ def against(ours: Result, peers: Sequence[Result]) -> list[Figure]:
 
 def side_by_side(ours: Result, peers: Sequence[Result]) -> Table:
     """A row for each figure, a column for each engine."""
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("what", no_wrap=True)
+    rows = Table(box=None, pad_edge=False)
+    rows.add_column("what", no_wrap=True)
     for result in (ours, *peers):
-        shown.add_column(result.name, justify="right")
-    shown.add_column("against the best peer" if peers else "", justify="right")
+        rows.add_column(result.name, justify="right")
+    rows.add_column("against the best peer" if peers else "", justify="right")
     for row, figure in enumerate(against(ours, peers)):
-        shown.add_row(figure.name, *(_value(result.figures[row]) for result in (ours, *peers)), _verdict(figure))
-    return shown
+        rows.add_row(figure.name, *(_value(result.figures[row]) for result in (ours, *peers)), _verdict(figure))
+    return rows
 
 
 def notes(results: Sequence[Result]) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _best(figures: Sequence[Figure]) -> float | None:
 
 
 def _value(figure: Figure) -> str:
-    return "never at once" if isnan(figure.value) else f"{figure.value:.3g} {figure.unit}"
+    return "never at once" if isnan(figure.value) else f"{shown(figure.value)} {figure.unit}"
 
 
 def _verdict(figure: Figure) -> str:
