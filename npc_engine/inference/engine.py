@@ -12,6 +12,7 @@ import torch
 
 from npc_engine.errors import LimitExceeded
 from npc_engine.inference.counters import Counters
+from npc_engine.inference.freed import return_freed
 from npc_engine.inference.kv.block import Block, common_length
 from npc_engine.inference.kv.cache import KvCache, Lookup
 from npc_engine.inference.kv.slots import Slots
@@ -171,6 +172,7 @@ class Engine:
         """Give memory back that only a crowd needs. Does nothing while requests run."""
         if not self._slots.used:
             self._slots.clear()
+            return_freed()
 
     def _run(self, work: list[Work]) -> None:
         spans, token_ids = [], []

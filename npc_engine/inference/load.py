@@ -7,6 +7,7 @@ import torch
 
 from npc_engine.errors import OperatorError
 from npc_engine.inference.engine import Engine
+from npc_engine.inference.freed import return_freed
 from npc_engine.inference.kv.open import Tiers, open_cache
 from npc_engine.inference.kv.ram import block_shape
 from npc_engine.inference.kv.slots import Slots
@@ -89,6 +90,7 @@ def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEng
             pin=choice.device.type == "cuda",
         ),
     )
+    return_freed()
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
 
 

@@ -24,7 +24,7 @@ from npc_engine.inference.model.spec import ModelSpec
 
 INT8 = "int8"
 _ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
-_PROMPT, _PROMPT_SLOTS = 48, 2
+_PROMPT, _PROMPT_SLOTS, _MANY_ROWS = 48, 2, 64
 _JIT = "compiled"
 _MICROSECONDS = 1e6
 _Key = TypeVar("_Key")
@@ -126,8 +126,9 @@ def probe(
     chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
     named = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
     if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
-        named[INT8] = _time_int8(spec)
-        if weights == "int8" or named[INT8] < linear_us[chosen_dtype, linear]:
+        int8_us, exact_us = _race_int8(spec, chosen_dtype, LINEAR_KERNELS[linear])
+        named |= {f"{INT8}, {_MANY_ROWS} rows": int8_us, f"{linear}, {_MANY_ROWS} rows": exact_us}
+        if weights == "int8" or int8_us < exact_us:
             linear = INT8
     jit = _jit_trial(spec, chosen_dtype)
     decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
@@ -177,10 +178,20 @@ def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[
     return {key: us / _MATRICES for key, us in _race(runs).items()}
 
 
-def _time_int8(spec: ModelSpec) -> float:
-    matrix = torch.randn(4 * spec.hidden, spec.hidden)
-    run = partial(_apply_all, [EightBitLinear(matrix) for _ in range(_MATRICES)], torch.randn(_ROWS, spec.hidden))
-    return _race({INT8: run})[INT8] / _MATRICES
+def _race_int8(spec: ModelSpec, dtype: torch.dtype, exact: MakeLinear) -> tuple[float, float]:
+    """Microseconds of an eight-bit linear, and of the best exact one.
+
+    At many rows, where computing decides: for few, where reading does, fewer bits are faster anyway.
+    """
+    matrices = [torch.randn(4 * spec.hidden, spec.hidden) for _ in range(_MATRICES)]
+    x = torch.randn(_MANY_ROWS, spec.hidden)
+    best = _race(
+        {
+            INT8: partial(_apply_all, [EightBitLinear(matrix) for matrix in matrices], x),
+            "exact": partial(_apply_all, [exact(matrix.to(dtype), None) for matrix in matrices], x.to(dtype)),
+        }
+    )
+    return best[INT8] / _MATRICES, best["exact"] / _MATRICES
 
 
 def _time_attention(

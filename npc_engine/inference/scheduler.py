@@ -11,11 +11,9 @@ from npc_engine.inference.kv.block import common_length
 from npc_engine.inference.request import Priority
 from npc_engine.inference.sequence import Sequence
 
-BUSY_PREFILL = 128
-"""Prompt tokens per step while somebody's reply is running: on two cores some 40 ms, a pause nobody hears."""
-
-FREE_PREFILL = 512
-"""Prompt tokens per step when somebody waits for the first token and nobody for the next: fewer, larger steps."""
+PREFILL = 128
+"""Prompt tokens per step. Matrix products are as fast at so many rows as at more, so that larger steps would only let
+the first in the queue wait for the others, and those who speak already for all of them."""
 
 WORTH_WAITING = 32
 """A shared beginning of at least this many tokens is computed once: the second request waits for the first."""
@@ -92,8 +90,7 @@ class Scheduler:
         someone_waits = any(s.request.priority < Priority.IDLE for s in self.running)
         if someone_waits:
             prefills = [s for s in prefills if s.request.priority < Priority.IDLE]
-        # Idle work goes in small steps even when nobody speaks: a player may begin at any moment.
-        budget = FREE_PREFILL if someone_waits and not chosen else BUSY_PREFILL
+        budget = PREFILL
         for sequence in prefills:
             if budget <= 0:
                 break

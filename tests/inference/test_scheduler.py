@@ -3,7 +3,7 @@
 import itertools
 
 from npc_engine.inference.request import Priority, Request, Sampling
-from npc_engine.inference.scheduler import BUSY_PREFILL, FREE_PREFILL, Scheduler
+from npc_engine.inference.scheduler import PREFILL, Scheduler
 from npc_engine.inference.sequence import Sequence
 
 _NUMBERS = itertools.count()
@@ -39,17 +39,17 @@ def plan(*running: Sequence) -> list[int]:
 
 
 def test_decodes_go_first_and_prefill_gets_what_a_running_reply_can_spare() -> None:
-    assert plan(decoding(), sequence(1000), decoding()) == [1, BUSY_PREFILL, 1]
+    assert plan(decoding(), sequence(1000), decoding()) == [1, PREFILL, 1]
 
 
-def test_prefill_goes_in_large_steps_when_nobody_is_speaking() -> None:
-    assert plan(sequence(300), sequence(1000)) == [300, FREE_PREFILL - 300]
+def test_a_prompt_leaves_the_rest_of_the_step_to_the_next_in_rank() -> None:
+    assert plan(sequence(100), sequence(1000)) == [100, PREFILL - 100]
 
 
 def test_idle_work_waits_while_anyone_waits_for_words() -> None:
     assert plan(sequence(3000, Priority.IDLE), sequence(20)) == [0, 20]
     assert plan(sequence(3000, Priority.IDLE), decoding(Priority.AMBIENT)) == [0, 1]
-    assert plan(sequence(3000, Priority.IDLE)) == [BUSY_PREFILL]
+    assert plan(sequence(3000, Priority.IDLE)) == [PREFILL]
 
 
 def test_priority_then_deadline_then_arrival() -> None:

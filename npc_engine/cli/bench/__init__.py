@@ -67,14 +67,30 @@ def village(peer: Peers = None, quick: Quick = False, model: Model = None, confi
 
 
 @bench.command()
-def tiers(quick: Quick = False, model: Model = None, config: Config = None) -> None:
-    """Measure NPCs that come back from disk and after a kill, memory, and what keeping costs. Takes ten minutes."""
-    from npc_engine.cli.bench.measure import table
+def tiers(
+    npcs: Annotated[int, typer.Option(help="How many NPCs share the tiers.", min=2)] = 1000,
+    quick: Quick = False,
+    model: Model = None,
+    config: Config = None,
+) -> None:
+    """Measure NPCs that come back from disk and after a kill, memory, and what keeping costs. Takes 5 to 15 minutes."""
+    from npc_engine.cli.bench.measure import Figure, table
+    from npc_engine.cli.bench.returning import CrowdLoad
     from npc_engine.cli.bench.subject import find_subject
     from npc_engine.cli.bench.tiers import QUICK, TiersLoad, measure_tiers
-    from npc_engine.cli.console import out
+    from npc_engine.cli.console import err, out
 
-    out.print(table(asyncio.run(measure_tiers(find_subject(model, config), QUICK if quick else TiersLoad()))))
+    load = QUICK if quick else TiersLoad(CrowdLoad(npcs))
+    subject = find_subject(model, config)
+    figures: list[Figure] = []
+
+    async def measure() -> None:
+        async for figure in measure_tiers(subject, load):
+            err.print(f"{figure.name.strip()}: {figure.value:.3g} {figure.unit}", markup=False)
+            figures.append(figure)
+
+    asyncio.run(measure())
+    out.print(table(figures))
 
 
 @bench.command()

@@ -62,7 +62,9 @@ class ChatServer:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+        # A connection for each answer: a kept one may be closed by the server just as it is used again.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
         try:
             async with self._session.get(f"{self.url}/models") as response:
                 self._model = (await _sound(response).json())["data"][0]["id"]

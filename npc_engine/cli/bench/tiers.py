@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,30 +37,32 @@ QUICK = TiersLoad(
 )
 
 
-async def measure_tiers(subject: Subject, load: TiersLoad) -> list[Figure]:
+async def measure_tiers(subject: Subject, load: TiersLoad) -> AsyncIterator[Figure]:
     """Measure all of it, each part on servers of its own."""
     crowd = Crowd(load.crowd, subject.count)
     options = ("--model", subject.model, "--ram-budget", load.ram_budget)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         village, elsewhere = Path(folder) / "village", Path(folder) / "elsewhere"
         async with own_server(village, *options) as own, ChatServer(own.http_url) as server:
-            figures = [_start(own, "nobody known")]
+            yield _start(own, "nobody known")
             await crowd.fill(server)
-            figures += _returns("from disk", "from RAM", await crowd.come_back(server, 0, 2))
-            figures += await _memory(own, weight_bytes(subject.folder))
+            returns = await crowd.come_back(server, 0, 2)
+            for figure in (*_returns("from disk", "from RAM", returns), *await _memory(own, subject)):
+                yield figure
             await asyncio.sleep(load.quiet_seconds)
             own.kill()
         async with own_server(village, *options) as own, ChatServer(own.http_url) as server:
-            figures.append(_start(own, f"{load.crowd.npcs} NPCs on disk, after kill -9"))
-            figures += _returns("after kill -9", "after that", await crowd.come_back(server, 1, 2))
+            yield _start(own, f"{load.crowd.npcs} NPCs on disk, after kill -9")
+            for figure in _returns("after kill -9", "after that", await crowd.come_back(server, 1, 2)):
+                yield figure
         async with own_server(elsewhere, *options) as own, ChatServer(own.http_url) as server:
-            figures.append(await _overhead(own, server, load.unshared))
-    return figures
+            yield await _overhead(own, server, load.unshared)
 
 
-async def _memory(own: OwnServer, model_bytes: int) -> list[Figure]:
+async def _memory(own: OwnServer, subject: Subject) -> list[Figure]:
     async with Client(own.url) as client:
-        return list(memory_figures(own.resident, model_bytes, (await client.stats()).tiers))
+        tiers = (await client.stats()).tiers
+    return list(memory_figures(own.resident, weight_bytes(subject.folder), tiers))
 
 
 async def _overhead(own: OwnServer, server: ChatServer, load: UnsharedLoad) -> Figure:
