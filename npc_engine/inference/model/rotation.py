@@ -27,4 +27,7 @@ class Rotation:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """The last dimension of ``x`` in the other basis, float32. Applied twice, it is ``x`` again."""
-        return torch.matmul(self._matrix, x.float().reshape(-1, self.block, self.stride)).view(x.shape)
+        # As one product over rows of blocks: many small products, a stride wide, take four times as long.
+        neighbours = x.float().reshape(-1, self.block, self.stride).transpose(1, 2)
+        turned = torch.mm(neighbours.reshape(-1, self.block), self._matrix)
+        return turned.view(neighbours.shape).transpose(1, 2).reshape(x.shape)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from npc_engine.inference.model.jit.numbers import exponential, narrowed, widened
+from npc_engine.inference.model.jit.numbers import narrowed, widened
 
 
 @njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
@@ -42,14 +42,3 @@ def _rotate(source, cos, sin, norm, eps, out):
             left, right = left * norm[d], right * norm[d + half]
         out[d] = narrowed(left * cos[d] - right * sin[d])
         out[d + half] = narrowed(right * cos[d] + left * sin[d])
-
-
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
-def gate(gate_up, out):
-    """``out`` [rows, size] = silu(left half) * right half of ``gate_up`` [rows, 2 * size], both uint16."""
-    rows, size = out.shape
-    for row in prange(rows):
-        for d in range(size):
-            number = widened(gate_up[row, d])
-            opened = number / (np.float32(1.0) + exponential(-number))
-            out[row, d] = narrowed(opened * widened(gate_up[row, size + d]))

@@ -9,8 +9,8 @@ import torch
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
 from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
-from npc_engine.inference.model.jit.layer import gate, rotate_and_store
-from npc_engine.inference.model.jit.rows import add_scaled, norm, scaled, to_levels
+from npc_engine.inference.model.jit.layer import rotate_and_store
+from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
 from npc_engine.inference.model.kernels import fold, join, unfold
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
