@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from bridge.client.errors import ConnectionLost, ProtocolError, ServerUnreachable
 from bridge.client.exchange import Exchange, Reactions, Reply, is_last
-from bridge.codec import CODECS, MSGPACK, Codec, CodecError
+from bridge.codec import CODECS, MSGPACK, OWN_LIMITS, Codec, CodecError
 from bridge.protocol import (
     VERSION,
     AnyAnswer,
@@ -28,7 +28,6 @@ from bridge.protocol import (
     Event,
     Hello,
     Hint,
-    Limits,
     MemoryCompacted,
     NpcDespawn,
     NpcInfo,
@@ -49,9 +48,6 @@ from bridge.protocol import (
     read_answer,
 )
 from bridge.protocol.explain import explain
-
-# What a server may send: far above any limit of what it takes, since it is the side that is trusted.
-_SERVER_LIMITS = Limits(message_bytes=64 * 2**20, string_chars=2**24, depth=64, items=2**20)
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +231,7 @@ class Client:
                 subprotocols=[Subprotocol(self._codec.subprotocol)],
                 compression=None,
                 proxy=None,  # the server is on this machine or near it
-                max_size=_SERVER_LIMITS.message_bytes,
+                max_size=OWN_LIMITS.message_bytes,
                 open_timeout=self._timeout,
                 close_timeout=2.0,
                 ping_timeout=120.0,
@@ -331,7 +327,7 @@ class Client:
 
     def _decode(self, frame: bytes | str) -> AnyAnswer | None:
         try:
-            return read_answer(self._codec.decode(frame, _SERVER_LIMITS))
+            return read_answer(self._codec.decode(frame, OWN_LIMITS))
         except ValidationError as error:
             raise CodecError("bad_message", str(error)) from error
 
