@@ -44,7 +44,6 @@ class Welcome(Answer):
 
     type: Literal["welcome"] = "welcome"
     session: str
-    resumed: bool = Field(False, description="whether it is the session that was asked for, with all that was missed")
     protocol: Integer
     server: str
     limits: Limits

@@ -43,13 +43,6 @@ class NumberedRequest(Request):
     id: RequestId = Field(description="a string or an integer that the answers carry as 're'")
 
 
-class Resume(Part):
-    """The session to go on with, after a connection was lost."""
-
-    session: str = Field(description="the session that an earlier 'welcome' named", min_length=1, max_length=128)
-    last_seq: Integer = Field(description="the 'seq' of the last message that arrived", ge=0)
-
-
 class Hello(Request):
     """The first message of a client."""
 
@@ -57,7 +50,6 @@ class Hello(Request):
     protocol: Integer = Field(description="the version of the protocol that the client speaks, 1")
     client: ClientInfo = Field(description="who is calling: {name, version, game}")
     token: str | None = Field(None, description="the server's token, where it asks for one")
-    resume: Resume | None = Field(None, description="the session to go on with: {session, last_seq}")
 
 
 class NpcSpawn(NumberedRequest):

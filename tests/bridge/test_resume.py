@@ -1,4 +1,4 @@
-"""A session that outlives its connections, without sockets: what was missed arrives once and in order, or not at all."""
+"""A session that outlives its connections, without sockets: what was missed comes once and in order, or not at all."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Kept:
 
 
 class Player:
-    """A client that keeps what it got, and the server's side of its sessions. Time moves only where the test says so."""
+    """A client that keeps what it got, and the server's side of its sessions. Time moves where the test says so."""
 
     def __init__(self, limits: Limits = LIMITS, window: float = 60.0, token: str | None = None) -> None:
         self.rules = Rules(limits=limits, token=token, unnoticed=100.0)
