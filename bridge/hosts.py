@@ -26,7 +26,7 @@ class Hosts:
 
     def __init__(self, world: World, rules: Rules, clients: Callable[[], int], *, most: int, patience: float) -> None:
         self._world, self._rules, self._clients, self._patience = world, rules, clients, patience
-        self._sessions: Sessions[Host] = Sessions(rules.limits.resume_seconds, most)
+        self._sessions: Sessions[Host] = Sessions(rules.resume_window, most)
         self._sweeping: asyncio.Task[None] | None = None
         self._ends: set[asyncio.Task[None]] = set()
 

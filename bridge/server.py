@@ -21,7 +21,7 @@ from bridge.codec import CODECS
 from bridge.connection import Connection, Patience
 from bridge.hosts import Hosts
 from bridge.listening import cannot_listen, check_token, url_host
-from bridge.protocol import Limits
+from bridge.protocol import Heartbeat, Limits
 from bridge.session import GOING_AWAY, Rules
 from npc_engine.world.world import World
 
@@ -62,12 +62,14 @@ class Server:
         limits: Limits | None = None,
         model: str = "",
         grace: float = 5.0,
+        resume_window: float = 60.0,
         max_clients: int = 2048,
         patience: Patience | None = None,
     ) -> None:
         """Raises OperatorError if this would let strangers in.
 
-        ``model`` is the name that clients are told. ``grace`` is how many seconds running replies get when closing.
+        ``model`` is the name that clients are told. ``grace`` is how many seconds running replies get when closing,
+        ``resume_window`` how many a session waits for a client that was cut off.
         """
         check_token(host, token)
         self.host = host
@@ -79,7 +81,8 @@ class Server:
             token=token or None,
             server=f"npc-engine {importlib.metadata.version('npc-engine')}",
             model=model,
-            unnoticed=_KEEPALIVE_INTERVAL + _KEEPALIVE_TIMEOUT,
+            resume_window=resume_window,
+            heartbeat=Heartbeat(interval_ms=int(_KEEPALIVE_INTERVAL * 1000), timeout_ms=int(_KEEPALIVE_TIMEOUT * 1000)),
         )
         self._max_clients = max_clients
         self._patience = patience or Patience()
@@ -113,8 +116,8 @@ class Server:
                 server_header="npc-engine",
                 max_size=max(FLOOD_BYTES, self._rules.limits.message_bytes),
                 max_queue=_FRAMES_AHEAD,
-                ping_interval=_KEEPALIVE_INTERVAL,
-                ping_timeout=_KEEPALIVE_TIMEOUT,
+                ping_interval=self._rules.heartbeat.interval_ms / 1000,
+                ping_timeout=self._rules.heartbeat.timeout_ms / 1000,
                 close_timeout=self._patience.close,
                 backlog=_BACKLOG,
                 logger=logger.getChild("socket"),

@@ -32,15 +32,19 @@ from bridge.protocol import (
     Budget,
     Bye,
     Cancel,
+    Decide,
     Error,
     ErrorCode,
     Event,
+    Heartbeat,
     Hello,
     Hint,
     Limits,
     NpcDespawn,
+    NpcForget,
     NpcInspect,
     NpcSpawn,
+    NpcUpdate,
     Ok,
     Ping,
     Pong,
@@ -96,9 +100,23 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     State.CLOSED: {Step.DETACH: State.CLOSED, Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
 }
 
+UNSERVED: frozenset[str] = frozenset(
+    {
+        "action.result",
+        "actions.register",
+        "actions.unregister",
+        "decide",
+        "npc.forget",
+        "npc.update",
+    }
+)
+"""Requests of the protocol that this server doesn't carry out yet. What ``capabilities`` lists are all others."""
+
+SERVED: frozenset[str] = frozenset(REQUEST_TYPES) - UNSERVED
+
 TAKES: Mapping[State, frozenset[str]] = {
     State.GREETING: frozenset({"hello"}),
-    State.READY: frozenset(REQUEST_TYPES) - {"hello"},
+    State.READY: SERVED - {"hello"},
     State.DETACHED: frozenset(),
     State.DRAINING: frozenset({"cancel", "ping"}),
     State.CLOSED: frozenset(),
@@ -176,16 +194,17 @@ Intent = Start | Stop | Watch | Return | Ending
 class Rules:
     """What all sessions of one server have in common.
 
-    ``unnoticed`` is how many seconds a lost connection can at most go unnoticed. What was sent longer ago, and the
-    connection is still there, has arrived.
+    ``resume_window`` is how many seconds a session waits for a client that was cut off; ``heartbeat`` how it is noticed
+    that one was.
     """
 
     limits: Limits = field(default_factory=Limits)
-    unnoticed: float = 150.0
+    resume_window: float = 60.0
     token: str | None = None
     server: str = "npc-engine"
     model: str = ""
     retry_after_ms: int = 1000
+    heartbeat: Heartbeat = field(default_factory=lambda: Heartbeat(interval_ms=30_000, timeout_ms=120_000))
 
 
 class Session:
@@ -250,6 +269,10 @@ class Session:
         if isinstance(request, Error):
             self._put(request)
             return self._intents([], now)
+        if request.type in UNSERVED and self.state is State.READY:
+            message = f"`type`: this server doesn't take {request.type!r} yet; `capabilities` lists what it takes."
+            self._refuse(request.id, "unknown_type", message, "type")
+            return self._intents([], now)
         if request.type not in TAKES[self.state]:
             code, message = REFUSALS[self.state]
             retry_after = self.rules.retry_after_ms if code == "overloaded" else None
@@ -282,7 +305,7 @@ class Session:
         self._heard.discard(id)
         if succeeded and isinstance(request, NpcSpawn):
             self._npcs.add(request.npc)
-        elif succeeded and isinstance(request, NpcDespawn):
+        elif succeeded and isinstance(request, NpcDespawn | NpcForget):
             self._npcs.discard(request.npc)
 
     def begin(self, hello: Hello) -> None:
@@ -365,9 +388,13 @@ class Session:
         return outgoing.frame
 
     def tidy(self, now: float) -> None:
-        """Let go of what has surely arrived. Call every now and then: a quiet session notices nothing by itself."""
+        """Let go of what has surely arrived. Call every now and then: a quiet session notices nothing by itself.
+
+        It has arrived if a ping that was sent later was answered; and if it had not been, the connection was gone.
+        """
         if self.state is State.READY:
-            self._replay.drop_sent_before(now - self.rules.unnoticed)
+            heartbeat = self.rules.heartbeat
+            self._replay.drop_sent_before(now - (heartbeat.interval_ms + heartbeat.timeout_ms) / 1000)
 
     def _take(self, request: AnyRequest) -> list[Intent]:
         match request:
@@ -418,12 +445,14 @@ class Session:
         return Welcome(
             re=hello.id,
             session=self.id,
-            resumed=resumed,
             protocol=VERSION,
             server=self.rules.server,
             limits=self.rules.limits,
-            capabilities=sorted(REQUEST_TYPES),
+            capabilities=sorted(SERVED),
             model=self.rules.model,
+            resumed=resumed,
+            resume_window_ms=int(self.rules.resume_window * 1000),
+            heartbeat=self.rules.heartbeat,
         )
 
     def _start(self, request: AnyRequest, id: int | str) -> list[Intent]:
@@ -460,7 +489,8 @@ class Session:
 
     def _to_wait_for(self, request: AnyRequest) -> tuple[int | str, ...]:
         """The open requests that bring or park NPCs which ``request`` is about."""
-        coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, NpcSpawn | NpcDespawn)}
+        moves = NpcSpawn | NpcDespawn | NpcForget
+        coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, moves)}
         match request:
             case Say():
                 npcs = {request.npc, *request.hearers}
@@ -470,7 +500,7 @@ class Session:
                 npcs = set(request.npcs)
             case Budget() | AskStats():
                 return ()
-            case NpcSpawn() | NpcDespawn() | NpcInspect():
+            case NpcSpawn() | NpcDespawn() | NpcForget() | NpcInspect() | NpcUpdate() | Decide():
                 npcs = {request.npc}
             case _:
                 npcs = set(coming_and_going.values())

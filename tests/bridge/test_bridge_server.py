@@ -13,7 +13,7 @@ from bridge.listening import is_loopback
 from bridge.protocol import Limits
 from bridge.server import FLOOD_BYTES, Server
 from npc_engine.errors import DeadlinePassed, OperatorError, Overloaded
-from tests.bridge.conftest import LIMITS, QUICK, Serve
+from tests.bridge.conftest import QUICK, Serve
 from tests.bridge.raw_client import GREETING, RawClient
 from tests.bridge.scripted_world import ScriptedWorld
 
@@ -377,8 +377,7 @@ async def test_a_client_that_leaves_for_good_takes_its_requests_along(
     serve: Serve, world: ScriptedWorld, on_purpose: bool
 ) -> None:
     world.paused.add("greta")
-    limits = LIMITS.model_copy(update={"resume_seconds": 60 if on_purpose else 0})
-    async with serve(limits=limits) as server:
+    async with serve(resume_window=60 if on_purpose else 0) as server:
         async with RawClient(server.url) as raw:
             await raw.greet()
             await spawned(raw)

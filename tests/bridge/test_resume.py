@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.codec import JSON, MSGPACK, OWN_LIMITS, Codec, Frame
-from bridge.protocol import Limits, Ok, ReplyDelta, ReplyDone, ReplySentence
+from bridge.protocol import Heartbeat, Limits, Ok, ReplyDelta, ReplyDone, ReplySentence
 from bridge.session import HangUp, Part, Return, Rules, Session, Start, State
 from bridge.sessions import Sessions
 
@@ -34,7 +34,7 @@ class Player:
     """A client that keeps what it got, and the server's side of its sessions. Time moves where the test says so."""
 
     def __init__(self, limits: Limits = LIMITS, window: float = 60.0, token: str | None = None) -> None:
-        self.rules = Rules(limits=limits, token=token, unnoticed=100.0)
+        self.rules = Rules(limits=limits, token=token, heartbeat=Heartbeat(interval_ms=20_000, timeout_ms=80_000))
         self.sessions: Sessions[Kept] = Sessions(window, most=4)
         self.now = 0.0
         self.codec: Codec = MSGPACK
