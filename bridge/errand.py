@@ -40,7 +40,7 @@ from bridge.translate import (
     to_happening,
     to_say,
 )
-from npc_engine.errors import LimitExceeded, NpcEngineError, UnknownNpc
+from npc_engine.errors import LimitExceeded, NpcEngineError, UnknownNpc, UnknownPersona
 from npc_engine.world.events import ReplyEvent
 from npc_engine.world.world import World
 
@@ -109,6 +109,8 @@ def describe_failure(error: Exception, request: AnyRequest) -> Error:
         code, path = error.code, None
         if isinstance(error, UnknownNpc):
             path = path_to_npc(request, error.npc)
+        elif isinstance(error, UnknownPersona) and isinstance(request, NpcSpawn):
+            path = error.of
         elif isinstance(error, LimitExceeded) and isinstance(request, Budget):
             # The tiers are looked at in this order, and nothing is changed when one of them is too small.
             code, path = "bad_message", request.tiers()[0]

@@ -4,6 +4,8 @@ Every error that crosses a room carries a stable ``code`` (the protocol's error 
 wrong, and a remedy that says what would be right.
 """
 
+from typing import Literal
+
 
 class NpcEngineError(Exception):
     """Base of all errors this project raises on purpose.
@@ -32,9 +34,13 @@ class UnknownNpc(NpcEngineError):
 
 
 class UnknownPersona(NpcEngineError):
-    """The named persona is in no loaded world."""
+    """The named persona is in no loaded world; or, if ``of`` says so, there is no world of that name."""
 
     code = "unknown_persona"
+
+    def __init__(self, message: str, *, of: Literal["persona", "world"] = "persona", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.of = of
 
 
 class InvalidPersona(NpcEngineError):

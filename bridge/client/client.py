@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import random
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -89,6 +90,7 @@ class Client:
         url: str = DEFAULT_URL,
         *,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         name: str = "python",
         version: str = "",
         game: str = "",
@@ -97,7 +99,10 @@ class Client:
         on_compacted: Callable[[MemoryCompacted], None] | None = None,
         on_stats: Callable[[Stats], None] | None = None,
     ) -> None:
-        """``timeout`` is how many seconds connecting may take; requests take as long as they take."""
+        """``timeout`` is how many seconds connecting may take; requests take as long as they take.
+
+        ``tls`` says whose certificates to trust at a ``wss://`` address, if not those that this machine trusts.
+        """
         self.url = url
         self.on_compacted = on_compacted
         self.on_stats = on_stats
@@ -106,6 +111,7 @@ class Client:
         )
         self._codec: Codec = CODECS[subprotocol]
         self._timeout = timeout
+        self._tls = tls
         self._ids = itertools.count(1)
         self._exchanges: dict[int | str, Exchange] = {}
         self._outgoing: asyncio.Queue[bytes | str] = asyncio.Queue()
@@ -240,7 +246,7 @@ class Client:
         socket: ClientConnection | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                socket = await dial(self.url, self._codec.subprotocol, self._timeout)
+                socket = await dial(self.url, self._codec.subprotocol, self._timeout, self._tls)
                 await self._greet(socket, resume)
         except BaseException as error:
             if socket is not None:
