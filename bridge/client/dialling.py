@@ -22,7 +22,7 @@ async def dial(url: str, subprotocol: str, patience: float, tls: ssl.SSLContext 
             url,
             subprotocols=[Subprotocol(subprotocol)],
             compression=None,
-            **({"ssl": tls} if tls is not None and url.startswith("wss:") else {}),
+            ssl=(tls or True) if url.startswith("wss:") else None,
             proxy=None,  # the server is on this machine or near it
             max_size=OWN_LIMITS.message_bytes,
             open_timeout=patience,
