@@ -20,10 +20,12 @@ from bridge.protocol import (
     Event,
     Hint,
     NpcDespawn,
+    NpcForget,
     NpcInspect,
     NpcList,
     NpcListing,
     NpcSpawn,
+    NpcUpdate,
     Ok,
     ReplyDelta,
     ReplyDone,
@@ -39,8 +41,9 @@ from bridge.translate import (
     to_budgets,
     to_happening,
     to_say,
+    to_update,
 )
-from npc_engine.errors import LimitExceeded, NpcEngineError, UnknownNpc, UnknownPersona
+from npc_engine.errors import LimitExceeded, NpcEngineError, UnknownMood, UnknownNpc, UnknownPersona
 from npc_engine.world.events import ReplyEvent
 from npc_engine.world.world import World
 
@@ -109,6 +112,8 @@ def describe_failure(error: Exception, request: AnyRequest) -> Error:
         code, path = error.code, None
         if isinstance(error, UnknownNpc):
             path = path_to_npc(request, error.npc)
+        elif isinstance(error, UnknownMood):
+            path = "mood"
         elif isinstance(error, UnknownPersona) and isinstance(request, NpcSpawn):
             path = error.of
         elif isinstance(error, LimitExceeded) and isinstance(request, Budget):
@@ -138,6 +143,12 @@ async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Pos
             post(Ok(re=id))
         case NpcDespawn():
             await world.despawn(request.npc)
+            post(Ok(re=id))
+        case NpcForget():
+            await world.forget(request.npc)
+            post(Ok(re=id))
+        case NpcUpdate():
+            await world.update(to_update(request))
             post(Ok(re=id))
         case NpcList():
             npcs = [

@@ -106,8 +106,6 @@ UNSERVED: frozenset[str] = frozenset(
         "actions.register",
         "actions.unregister",
         "decide",
-        "npc.forget",
-        "npc.update",
     }
 )
 """Requests of the protocol that this server doesn't carry out yet. What ``capabilities`` lists are all others."""

@@ -49,6 +49,12 @@ class InvalidPersona(NpcEngineError):
     code = "invalid_persona"
 
 
+class UnknownMood(NpcEngineError):
+    """The NPC's persona can't be in the named mood."""
+
+    code = "bad_message"
+
+
 class LimitExceeded(NpcEngineError):
     """What was sent is larger than what the engine takes."""
 

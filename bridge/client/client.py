@@ -32,12 +32,14 @@ from bridge.protocol import (
     Hint,
     MemoryCompacted,
     NpcDespawn,
+    NpcForget,
     NpcInfo,
     NpcInspect,
     NpcList,
     NpcListing,
     NpcSpawn,
     NpcSummary,
+    NpcUpdate,
     Ping,
     Pong,
     PriorityName,
@@ -165,6 +167,23 @@ class Client:
     async def despawn(self, npc: str) -> None:
         """Park ``npc``: it keeps everything and hears nothing."""
         await self._ask(_made(NpcDespawn, id=next(self._ids), npc=npc))
+
+    async def forget(self, npc: str) -> None:
+        """Delete ``npc`` for good. Whoever is spawned under its id from now on is somebody new."""
+        await self._ask(_made(NpcForget, id=next(self._ids), npc=npc))
+
+    async def update(
+        self,
+        npc: str,
+        *,
+        state: Mapping[str, object] | None = None,
+        mood: str | None = None,
+        relationships: Mapping[str, Mapping[str, object] | None] | None = None,
+    ) -> None:
+        """Tell ``npc`` how things are: facts by name, its mood, how it stands to others by id. None takes one away."""
+        told = {"state": state, "mood": mood, "relationships": relationships}
+        given = {name: value for name, value in told.items() if value is not None}
+        await self._ask(_made(NpcUpdate, id=next(self._ids), npc=npc, **given))
 
     async def list(self, *, active: bool | None = None) -> Sequence[NpcSummary]:
         """The NPCs that the server knows; only spawned or only parked ones if ``active`` says so."""

@@ -43,6 +43,19 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """How things are with ``npc`` from now on. What is not named stays; None takes a fact or relationship away.
+
+    A fact is a string, a number, a truth value or a list of strings; of a relationship, ``trust`` and ``note`` change.
+    """
+
+    npc: str
+    state: Mapping[str, object] = field(default_factory=dict)
+    mood: str | None = None
+    relationships: Mapping[str, Mapping[str, object] | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyStarted:
     """``npc`` begins to answer. The line it answers is in the journal by now."""
 

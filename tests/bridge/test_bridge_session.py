@@ -133,8 +133,6 @@ def test_what_is_not_served_yet_is_not_promised_and_says_so(type: str) -> None:
         "actions.register": {"scope": {"all": True}, "actions": [{"name": "wave", "description": "Wave."}]},
         "actions.unregister": {"scope": {"all": True}, "actions": ["wave"]},
         "decide": {"npc": "greta", "question": "Why?", "schema": {}},
-        "npc.forget": {"npc": "greta"},
-        "npc.update": {"npc": "greta", "mood": "calm"},
     }
     assert talk.send(type=type, id=1, **examples[type]) == []
     assert "doesn't take" in talk.expect_error("unknown_type", re=1, path="type")
