@@ -34,8 +34,8 @@ class LateEvent:
 class LateStream:
     """``at_once``: work is not queued but done, as on a compute stream whose results the caller looks at."""
 
-    def __init__(self, accelerator: "LateAccelerator", *, at_once: bool = False) -> None:
-        self.accelerator, self.at_once = accelerator, at_once
+    def __init__(self, accelerator: "LateAccelerator", name: str, *, at_once: bool = False) -> None:
+        self.accelerator, self.name, self.at_once = accelerator, name, at_once
         self.done = 0
         self._queue: deque[Callable[[], None]] = deque()
 
@@ -53,7 +53,9 @@ class LateStream:
 
     def wait_event(self, event: Event) -> None:
         assert not self.accelerator.recording, "a recorded wait would wait for the same event every time"
-        self.queue(event.synchronize)
+        assert isinstance(event, LateEvent)
+        if (self.name, event.stream.name) != self.accelerator.forgets:
+            self.queue(event.synchronize)
 
     def run_to(self, place: int) -> None:
         while self.done < place:
@@ -86,18 +88,26 @@ class Recording(TorchDispatchMode):
 
 
 class LateAccelerator:
-    """See ``Accelerator``. ``pins`` says how much pinned memory there is, in tensors.
+    """See ``Accelerator``. RAM is pinned if ``all_pinned``; ``pins`` is how many staging buffers can be.
 
     With ``random``, looking at an event lets a stream do some of its work, as time would; without, nothing is ever done
-    before it is waited for. ``compute_late``: computing is queued like copies.
+    before it is waited for. ``compute_late``: computing is queued like copies. ``forgets`` names two streams: the first
+    does not wait for the second when it is told to.
     """
 
     def __init__(
-        self, random: Random | None = None, *, all_pinned: bool = True, pins: int = 1000, compute_late: bool = False
+        self,
+        random: Random | None = None,
+        *,
+        all_pinned: bool = True,
+        pins: int = 1000,
+        compute_late: bool = False,
+        forgets: tuple[str, str] | None = None,
     ) -> None:
-        self.compute: LateStream = LateStream(self, at_once=not compute_late)
-        self.load: LateStream = LateStream(self)
-        self.save: LateStream = LateStream(self)
+        self.compute: LateStream = LateStream(self, "compute", at_once=not compute_late)
+        self.load: LateStream = LateStream(self, "load")
+        self.save: LateStream = LateStream(self, "save")
+        self.forgets = forgets
         self.captured = self.replayed = 0
         self.recording = False
         self._random, self._all_pinned, self._pins = random, all_pinned, pins

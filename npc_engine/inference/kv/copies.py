@@ -87,8 +87,8 @@ class PlainCopies:
 class StreamCopies:
     """Copies on an accelerator's streams. See ``Copies``, and ``Traffic`` for what slots ask of it."""
 
-    def __init__(self, accelerator: Accelerator, *, copy_bytes: int = _COPY_BYTES) -> None:
-        self._accelerator, self._copy_bytes = accelerator, copy_bytes
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
         self._staging = _Staging(accelerator)
         self._waiting: list[_Load] = []
         self._arrivals: list[_Arrival] = []
@@ -166,7 +166,7 @@ class StreamCopies:
     def _stretches(self, state: torch.Tensor) -> list[tuple[int, int]]:
         """Which layers of blocks travel together."""
         layers = state.shape[1]
-        step = max(1, self._copy_bytes // state[0, 0].nbytes)
+        step = max(1, _COPY_BYTES // state[0, 0].nbytes)
         return [(first, min(first + step, layers)) for first in range(0, layers, step)]
 
     def _load_layers(self, load: "_Load", layers: slice) -> None:

@@ -6,7 +6,7 @@ are padding. It works on fixed memory: the slots, and the buffers that a step's 
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -43,7 +43,9 @@ class GraphedRunner:
         if graph is None:
             return self._runner.forward(batch, slots)
         slots.await_all()
-        return graph.run(batch)
+        graph.inputs.put(batch)
+        # Also a copy: the next step writes its logits where these are.
+        return graph.replay()[batch.sample_rows]
 
     def _graph(self, batch: Batch, slots: Slots) -> "_Graph | None":
         """The graph for a step like ``batch``, recorded if it is the first; None when none can be recorded."""
@@ -56,15 +58,17 @@ class GraphedRunner:
             # A graph that waited for a load would wait for that one every time.
             slots.await_all()
             try:
-                self._graphs[size] = self._record(*size, slots)
+                self._graphs[size] = self._record(*size, batch, slots)
             except RuntimeError:
                 _log.exception("decoding can't be recorded as a graph; every step is told to the device anew")
                 self._refused = True
         return self._graphs.get(size)
 
-    def _record(self, rows: int, keys: int, slots: Slots) -> "_Graph":
-        token_ids = torch.zeros(rows, dtype=torch.long, device=self.device)
-        positions, places = torch.zeros_like(token_ids), torch.arange(rows, device=self.device)
+    def _record(self, rows: int, keys: int, batch: Batch, slots: Slots) -> "_Graph":
+        inputs = _Inputs(*torch.zeros(2, rows, dtype=torch.long, device=self.device))
+        # Recording runs the step, which must write nothing but what it is to write anyway.
+        inputs.put(batch)
+        places = torch.arange(rows, device=self.device)
 
         def work() -> torch.Tensor:
             # A new group every time: it keeps its mask, which must be made from the positions of this step.
@@ -78,31 +82,34 @@ class GraphedRunner:
                 count=rows,
                 rows=None,
                 scatter=None,
-                visible=positions[:, None] + 1,
+                visible=inputs.positions[:, None] + 1,
                 even=False,
                 fold=self.spec.group,
                 dtype=self.dtype,
             )
-            return self._runner.forward(Batch(token_ids, positions, places, places, (group,)), slots)
+            return self._runner.forward(Batch(*inputs, places, places, (group,)), slots)
 
-        return _Graph(token_ids, positions, self._capture(work))
+        return _Graph(inputs, self._capture(work))
 
 
-@dataclass(frozen=True, slots=True)
-class _Graph:
-    """``replay`` computes the logits of all rows from the buffers ``token_ids`` and ``positions``."""
+class _Inputs(NamedTuple):
+    """What changes from step to step, int64 [rows]."""
 
     token_ids: torch.Tensor
     positions: torch.Tensor
-    replay: Work
 
-    def run(self, batch: Batch) -> torch.Tensor:
+    def put(self, batch: Batch) -> None:
         rows = len(batch.token_ids)
-        for buffer, numbers in ((self.token_ids, batch.token_ids), (self.positions, batch.positions)):
+        for buffer, numbers in zip(self, (batch.token_ids, batch.positions), strict=True):
             buffer[:rows].copy_(numbers)
             buffer[rows:].zero_()
-        # Also a copy: the next step writes its logits where these are.
-        return self.replay()[batch.sample_rows]
+
+
+class _Graph(NamedTuple):
+    """``replay`` computes the logits of all rows from ``inputs``."""
+
+    inputs: _Inputs
+    replay: Work
 
 
 def _all_decode(batch: Batch, slots: Slots) -> bool:
