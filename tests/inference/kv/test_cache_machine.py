@@ -186,7 +186,7 @@ def test_no_order_of_events_makes_it_inconsistent_or_wrong(monkeypatch: pytest.M
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=40,
+            max_examples=40 if copies == "at once" else 15,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
