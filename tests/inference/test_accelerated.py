@@ -45,7 +45,7 @@ def accelerate(monkeypatch: pytest.MonkeyPatch) -> Accelerate:
 
 def words(number: int) -> tuple[int, ...]:
     """A prompt so short that its answer crosses from one number of keys to the next."""
-    return tuple(5 + (number * 41 + j * j * 7) % 300 for j in range(20 + 9 * number))
+    return tuple(5 + (number * 41 + j * j * 7) % 300 for j in range(20 + number))
 
 
 def test_every_size_of_batch_decodes_by_graphs_what_it_decodes_without(tiny: Path, accelerate: Accelerate) -> None:
@@ -62,7 +62,7 @@ def test_every_size_of_batch_decodes_by_graphs_what_it_decodes_without(tiny: Pat
         }
         # All but the steps that read prompts, of at most 128 tokens each.
         assert late.replayed >= 20 - 4
-        assert 2 <= late.captured <= 3
+        assert late.captured == 2, "one for up to 32 keys, one for more"
 
 
 def test_who_joins_and_leaves_a_graphed_batch_disturbs_nobody(tiny: Path, accelerate: Accelerate) -> None:
@@ -124,16 +124,16 @@ def test_a_graph_that_can_not_be_recorded_costs_nothing_but_speed(
 
 @pytest.mark.parametrize("pinned", [True, False])
 @pytest.mark.parametrize("hurry", [True, False])
-def test_of_24_in_tiers_that_are_far_too_small_nobody_says_what_another_knows(
+def test_of_16_in_tiers_that_are_far_too_small_nobody_says_what_another_knows(
     tiny: Path, tmp_path: Path, accelerate: Accelerate, pinned: bool, hurry: bool
 ) -> None:
     alone = make(tiny)
-    expected = {str(i): say(alone, npc(i), 5)[0] for i in range(24)}
+    expected = {str(i): say(alone, npc(i), 5)[0] for i in range(16)}
     accelerate(LateAccelerator(Random(2) if hurry else None, all_pinned=pinned, pins=3))
-    engine = make(tiny, tmp_path, ram_blocks=9, batch=16)
-    for turn in range(3):
-        engine.set_budgets(Budgets(device=SLOT * (6 + turn), disk=300_000 if turn == 1 else 2 << 20))
-        for i in range(24):
+    engine = make(tiny, tmp_path, ram_blocks=9, batch=8)
+    for turn in range(2):
+        engine.set_budgets(Budgets(device=SLOT * (4 + turn), disk=300_000 if turn == 1 else 2 << 20))
+        for i in range(16):
             engine.submit(greedy(str(i), npc(i), 5, Priority(i % 3)))
         assert {name: ids(outputs) for name, outputs in drain(engine).items()} == expected
         rest(engine)
@@ -192,7 +192,9 @@ def test_a_step_that_fails_while_copies_are_under_way_leaves_the_engine_usable(
         assert say(engine, npc(i))[0] == expected[i]
 
 
-@pytest.mark.parametrize("spans", [[Span(0, 7, 1, True), Span(1, 30, 1, True)], [Span(0, 0, 9, True), Span(1, 4, 3, True)]])
+@pytest.mark.parametrize(
+    "spans", [[Span(0, 7, 1, True), Span(1, 30, 1, True)], [Span(0, 0, 9, True), Span(1, 4, 3, True)]]
+)
 def test_a_forward_pass_looks_at_no_number_on_the_device(tiny: Path, spans: list[Span]) -> None:
     """On the device ``meta`` there are no numbers: whoever wants to see one fails."""
     meta = torch.device("meta")

@@ -262,6 +262,7 @@ class _Staging:
         """``buffer`` is in use until ``event``; then comes ``landing``."""
         self._lent.append(_Lent(buffer, event, landing))
 
+    @torch.inference_mode()
     def land(self) -> None:
         """Take back all buffers that are done with, and copy what arrived in them."""
         still: deque[_Lent] = deque()
@@ -288,6 +289,7 @@ class _Staging:
             return torch.empty_like(like)
 
 
+@torch.inference_mode()
 def _bring_in(source: torch.Tensor, target: torch.Tensor) -> None:
     """``source`` [layers, kv_heads, BLOCK_TOKENS, head_dim] in RAM to ``target``, a slot's view of its first tokens.
 
@@ -298,6 +300,7 @@ def _bring_in(source: torch.Tensor, target: torch.Tensor) -> None:
     target.copy_(arrived[:, :, : target.shape[2]])
 
 
+@torch.inference_mode()
 def _take_out(source: torch.Tensor, target: torch.Tensor) -> None:
     """The opposite of ``_bring_in``: a slot's view to the first tokens of ``target`` in RAM."""
     leaving = torch.empty_like(target, device=source.device)
