@@ -5,7 +5,7 @@ that are late on purpose.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -29,8 +29,8 @@ class Stream(Protocol):
         """The point behind all that is queued now."""
         ...
 
-    def wait_event(self, event: Event) -> None:
-        """Whatever is queued from now on waits for ``event``. Does not block the caller."""
+    def wait_event(self, event: Any) -> None:
+        """Whatever is queued from now on waits for ``event``, of the same kind of stream. Does not block the caller."""
         ...
 
 
@@ -73,8 +73,7 @@ class CudaAccelerator:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._compute = torch.cuda.default_stream(device)
-        self._load, self._save = torch.cuda.Stream(device), torch.cuda.Stream(device)
-        self._capture = torch.cuda.Stream(device)
+        self._load, self._save, self._capture = (_new_stream(device) for _ in range(3))
         # All graphs share their memory: only one of them runs at a time, and its result is taken before the next.
         self._pool = torch.cuda.graph_pool_handle()
 
@@ -125,6 +124,10 @@ class CudaAccelerator:
             return result
 
         return replay
+
+
+def _new_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def accelerator_of(device: torch.device) -> Accelerator | None:

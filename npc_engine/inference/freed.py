@@ -22,6 +22,6 @@ def return_freed() -> None:
 
 def return_device_memory() -> None:
     """Hand freed memory of a CUDA device, and pinned memory, back. Blocks until the device is done with it."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
         torch.accelerator.memory.empty_host_cache()
