@@ -26,7 +26,7 @@ LOOP_PENALTY = 0.8
 REMEMBERED_ANSWERS = 4
 """So many of its last answers an NPC avoids to repeat word for word: small models love to."""
 
-NOBODY = Partner("", "")
+NOBODY, USUAL = Partner("", ""), Circumstances()
 
 LEAST_WINDOW = 64
 """Tokens of conversation, beside the reply, without which no answer makes sense."""
@@ -57,7 +57,7 @@ class Mind:
         language: Language,
         generator: Generator,
         variables: Mapping[str, str],
-        circumstances: Circumstances,
+        circumstances: Circumstances = USUAL,
         idle: asyncio.Semaphore,
     ) -> None:
         self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
