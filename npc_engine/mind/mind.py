@@ -292,7 +292,7 @@ class Mind:
                 ids = expected
         return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
 
-    def _volatile(self, line: str, partner: Partner) -> Ids:
+    def _volatile(self, line: str, partner: Partner = NOBODY) -> Ids:
         now = self.circumstances
         told = [*now.sentences(self.persona, self._loaded.names, partner, line)]
         lore = activated_lore(
