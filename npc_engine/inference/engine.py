@@ -268,7 +268,7 @@ class Engine:
         now = time.monotonic()
         for sequence in list(self._sequences.values()):
             deadline = sequence.request.deadline
-            if deadline is not None and now > deadline and sequence.sampled == 0:
+            if deadline is not None and now > deadline and not sequence.began:
                 self._end(sequence, FinishReason.DEADLINE)
 
     def _abandon(self, error: str) -> None:

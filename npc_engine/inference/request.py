@@ -4,7 +4,10 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from npc_engine.inference.grammar import Grammar
 
 TIERS = ("device", "ram", "disk")
 """Where attention state can be, fastest first."""
@@ -61,7 +64,8 @@ class Sampling:
 class Request:
     """One continuation to compute: prompt token ids in, at most ``sampling.max_tokens`` ids out.
 
-    ``deadline`` is on the ``time.monotonic`` clock, in seconds. ``arrival`` too.
+    ``deadline`` is on the ``time.monotonic`` clock, in seconds. ``arrival`` too. With a ``grammar`` the answer keeps to
+    it and stops when it is complete; the model's end ids must be among the stop ids.
     """
 
     id: str
@@ -70,6 +74,7 @@ class Request:
     priority: Priority = Priority.PLAYER
     deadline: float | None = None
     arrival: float = field(default_factory=time.monotonic)
+    grammar: "Grammar | None" = None
 
 
 @dataclass(frozen=True, slots=True)
