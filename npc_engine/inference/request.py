@@ -66,6 +66,9 @@ class Request:
 
     ``deadline`` is on the ``time.monotonic`` clock, in seconds. ``arrival`` too. With a ``grammar`` the answer keeps to
     it and stops when it is complete; the model's end ids must be among the stop ids.
+
+    Of the last ``scored`` ids of the prompt, fewer than all, the log-probabilities are wanted too. Without ``keep`` the
+    state behind the last whole block is dropped at the end: for questions that nobody asks again.
     """
 
     id: str
@@ -75,6 +78,8 @@ class Request:
     deadline: float | None = None
     arrival: float = field(default_factory=time.monotonic)
     grammar: "Grammar | None" = None
+    scored: int = 0
+    keep: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,8 @@ class Output:
     """What one step added to a request. ``text`` is valid Unicode: bytes of a half-finished character are held back.
 
     ``usage`` and ``timings`` are those up to now. The last output of a request, and only the last, has ``finish``; with
-    finish ``error``, ``error`` says what happened.
+    finish ``error``, ``error`` says what happened. ``scores`` come with the last output: the natural logarithms of
+    the probabilities that were wanted.
     """
 
     request_id: str
@@ -112,6 +118,7 @@ class Output:
     text: str = ""
     finish: FinishReason | None = None
     error: str = ""
+    scores: tuple[float, ...] = ()
 
 
 class CacheState(NamedTuple):

@@ -2,6 +2,8 @@
 
 import time
 
+import torch
+
 from npc_engine.inference.kv.block import Block
 from npc_engine.inference.request import FinishReason, Output, Request, Timings, Usage
 from npc_engine.inference.sampling import Chooser
@@ -25,6 +27,7 @@ class Sequence:
         self.awaits_disk = False
         self._detokenizer = detokenizer
         self._stops = StopFinder(request.sampling.stop)
+        self._scores: list[float] = []
         self._cached = self._delivered = 0
         self._admitted = self._queued = self._restored = self._first = 0.0
         # One token at least is sampled: it says that the prompt is done.
@@ -44,6 +47,22 @@ class Sequence:
     def sampled(self) -> int:
         """Tokens generated so far."""
         return len(self.tokens) - len(self.request.prompt)
+
+    @property
+    def loadable(self) -> int:
+        """Tokens whose KV may come from elsewhere: what follows must be run, for its logits."""
+        return len(self.request.prompt) - self._unscored - 1 if self._unscored else len(self.tokens) - 1
+
+    def wanted(self, length: int) -> int:
+        """Of how many rows the logits are wanted, the last ones, when the next ``length`` tokens run."""
+        sampled = int(self.samples_after(length))
+        if not self._unscored:
+            return sampled
+        return max(sampled, min(length, self.computed + length - self.loadable))
+
+    def samples_after(self, length: int) -> bool:
+        """Whether a token is chosen after the next ``length`` tokens have run."""
+        return self.computed + length == len(self.tokens) and self.request.sampling.max_tokens > 0
 
     @property
     def began(self) -> bool:
@@ -67,6 +86,21 @@ class Sequence:
     def park(self) -> None:
         """Note that the slot is gone. What was computed is in blocks, as far as there was room."""
         self.computed = 0
+        if self._unscored:
+            self._scores.clear()
+
+    def score(self, logits: torch.Tensor) -> None:
+        """Take the logits [rows, vocab] that were wanted: those before an id that is to be scored tell its score."""
+        if not self._unscored:
+            return
+        at = self.loadable + 1
+        ids = self.tokens[at : min(at + len(logits), len(self.request.prompt))]
+        rows = logits[: len(ids)].log_softmax(dim=-1)
+        self._scores += rows[range(len(ids)), ids].tolist()
+
+    @property
+    def _unscored(self) -> int:
+        return self.request.scored - len(self._scores)
 
     def take(self, token_id: int) -> Output:
         """Append a sampled token, and those that the grammar leaves no choice about. The output to deliver.
@@ -128,4 +162,5 @@ class Sequence:
             total=now - arrival,
         )
         usage = Usage(len(self.request.prompt), self._cached, self.sampled)
-        return Output(self.request.id, usage, timings, token_ids, text, finish, error)
+        scores = tuple(self._scores) if finish is not None else ()
+        return Output(self.request.id, usage, timings, token_ids, text, finish, error, scores)

@@ -198,9 +198,11 @@ def leaves() -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(
         st.just({"type": "boolean"}),
         st.just({"type": "null"}),
-        st.lists(st.one_of(st.text(max_size=8), st.integers(-(2**53), 2**53), st.floats(-1e6, 1e6), st.booleans()), min_size=1, max_size=4).map(
-            lambda values: {"enum": values}
-        ),
+        st.lists(
+            st.one_of(st.text(max_size=8), st.integers(-(2**53), 2**53), st.floats(-1e6, 1e6), st.booleans()),
+            min_size=1,
+            max_size=4,
+        ).map(lambda values: {"enum": values}),
         st.tuples(low, st.integers(0, 500)).map(
             lambda pair: {"type": "integer", "minimum": pair[0], "maximum": pair[0] + pair[1]}
         ),
