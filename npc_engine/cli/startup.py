@@ -94,6 +94,7 @@ async def serving(
     ``http_port`` 0 leaves HTTP out.
     """
     from bridge.server import Server
+    from npc_engine.inference.grammar import Grammars
     from npc_engine.inference.thread import EngineThread
     from npc_engine.mind.markup import read_markup
     from npc_engine.mind.mind import Language
@@ -102,7 +103,9 @@ async def serving(
 
     loaded = prepared.loaded
     markup = read_markup(loaded.spec.folder, loaded.tokenizer)
-    language = Language(loaded.tokenizer, markup, loaded.spec.end_ids)
+    language = Language(
+        loaded.tokenizer, markup, loaded.spec.end_ids, Grammars(loaded.spec.folder, loaded.spec.end_ids)
+    )
     with EngineThread(loaded.engine) as engine:
         async with await Journal.open(prepared.data) as journal:
             world = World(prepared.library, journal, language, engine)
