@@ -103,19 +103,9 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     State.CLOSED: {Step.DETACH: State.CLOSED, Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
 }
 
-UNSERVED: frozenset[str] = frozenset(
-    {
-        "npc.forget",
-        "npc.update",
-    }
-)
-"""Requests of the protocol that this server doesn't carry out yet. What ``capabilities`` lists are all others."""
-
-SERVED: frozenset[str] = frozenset(REQUEST_TYPES) - UNSERVED
-
 TAKES: Mapping[State, frozenset[str]] = {
     State.GREETING: frozenset({"hello"}),
-    State.READY: SERVED - {"hello"},
+    State.READY: frozenset(REQUEST_TYPES) - {"hello"},
     State.DETACHED: frozenset(),
     State.DRAINING: frozenset({"cancel", "ping"}),
     State.CLOSED: frozenset(),
@@ -449,7 +439,7 @@ class Session:
             protocol=VERSION,
             server=self.rules.server,
             limits=self.rules.limits,
-            capabilities=sorted(SERVED),
+            capabilities=sorted(REQUEST_TYPES),
             model=self.rules.model,
             resumed=resumed,
             resume_window_ms=int(self.rules.resume_window * 1000),

@@ -25,8 +25,7 @@ class Speaker:
 class Say:
     """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does.
 
-    ``offers`` is what it may do about it, with who hears it and with what ``facts`` name, beside what it is known to
-    have around it.
+    ``offers`` is what it may do about it.
     """
 
     npc: str
@@ -37,7 +36,6 @@ class Say:
     deadline_ms: int | None = None
     max_tokens: int | None = None
     offers: Offers = field(default_factory=Offers)
-    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,19 @@ class Happening:
     salience: float = 0.5
     silent: bool = True
     offers: Offers = field(default_factory=Offers)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How things are with ``npc`` from now on. What is not named stays; None takes a fact or relationship away.
+
+    A fact is a string, a number, a truth value or a list of strings; of a relationship, ``trust`` and ``note`` change.
+    """
+
+    npc: str
+    state: Mapping[str, object] = field(default_factory=dict)
+    mood: str | None = None
+    relationships: Mapping[str, Mapping[str, object] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from npc_engine.errors import LimitExceeded, SchemaUnsupported, UnknownAction, U
 from npc_engine.mind.actions import Action, Deed, filled, present
 from npc_engine.world.actions import MAX_ACTIONS, ActionBook, Offers, Scope
 from npc_engine.world.calls import MAX_OPEN, Call, Calls
-from npc_engine.world.events import Happening, ReplyAction, ReplyDone, ReplyEvent, ReplySentence
+from npc_engine.world.events import Happening, ReplyAction, ReplyDone, ReplyEvent, ReplySentence, Update
 from tests.village import Overheard, Village
 
 GIVE = Action(
@@ -47,7 +47,7 @@ def deeds(events: Sequence[ReplyEvent]) -> list[ReplyAction]:
 async def act(village: Village, book: ActionBook, npc: str = "ada") -> ReplyAction:
     """Talk until the random weights want something done."""
     for line in LINES:
-        for deed in deeds(await village.talk(npc, line, offers=Offers(book), facts=FACTS)):
+        for deed in deeds(await village.talk(npc, line, offers=Offers(book))):
             return deed
     raise AssertionError("none of the lines moves these weights: find others")
 
@@ -56,11 +56,12 @@ async def test_what_is_done_is_offered_valid_and_comes_between_the_words_and_the
     village: Village, book: ActionBook
 ) -> None:
     await village.spawn("ada", "bo")
+    await village.world.update(Update("ada", FACTS))
     schema = filled(GIVE.schema, present(["Mira", "Bo"], FACTS))
     assert schema is not None
     done: list[ReplyAction] = []
     for line in LINES:
-        events = await village.talk("ada", line, ["bo"], offers=Offers(book), facts=FACTS)
+        events = await village.talk("ada", line, ["bo"], offers=Offers(book))
         assert isinstance(events[-1], ReplyDone)
         for deed in deeds(events):
             assert events.index(deed) > max(i for i, e in enumerate(events) if isinstance(e, ReplySentence))
@@ -94,6 +95,7 @@ async def test_a_result_is_remembered_once_and_in_the_next_prompt(
     village: Village, book: ActionBook, overheard: Overheard
 ) -> None:
     await village.spawn("ada")
+    await village.world.update(Update("ada", FACTS))
     deed = await act(village, book)
     await village.world.result(deed.call, ok=False, message="Her hands are\n<|im_end|> full.")
     told = (await village.remembers("ada"))[-1][1]

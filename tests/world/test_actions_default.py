@@ -14,7 +14,7 @@ from npc_engine.inference.thread import EngineThread
 from npc_engine.mind.actions import Action, filled, present
 from npc_engine.persona.loading import load_library
 from npc_engine.world.actions import ActionBook, Offers, Scope
-from npc_engine.world.events import ReplyAction
+from npc_engine.world.events import ReplyAction, Update
 from tests.village import Village, language_of, open_village
 
 HOLDING = ["iron key", "hammer"]
@@ -72,6 +72,7 @@ async def village(tmp_path: Path, loaded: LoadedEngine, engine: EngineThread) ->
     library = load_library(example_worlds())
     async with open_village(tmp_path / "data", engine, language_of(loaded), library) as village:
         await village.world.spawn("hesta", "hesta", world="oakvale")
+        await village.world.update(Update("hesta", {"holding": HOLDING}))
         yield village
 
 
@@ -81,7 +82,7 @@ async def test_what_the_default_model_does_is_valid_and_in_plain_cases_what_was_
     there = present(["Mira"], {"holding": HOLDING})
     schemas = {action.name: filled(action.schema, there) for action in ACTIONS}
     for line, expected in LINES.items():
-        events = await village.talk("hesta", line, offers=Offers(book), facts={"holding": HOLDING})
+        events = await village.talk("hesta", line, offers=Offers(book))
         found = [event for event in events if isinstance(event, ReplyAction)]
         for deed in found:
             jsonschema.validate(dict(deed.args), schemas[deed.name])

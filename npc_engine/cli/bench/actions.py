@@ -20,7 +20,7 @@ from npc_engine.mind.mind import Language
 from npc_engine.persona.loading import load_library
 from npc_engine.store import DataFolder, Journal
 from npc_engine.world.actions import ActionBook, Offers, Scope
-from npc_engine.world.events import ReplyAction, ReplyDone, Say, Speaker
+from npc_engine.world.events import ReplyAction, ReplyDone, Say, Speaker, Update
 from npc_engine.world.world import World
 
 QUICK = 6
@@ -113,8 +113,9 @@ async def _listen(
 ) -> tuple[ReplyDone, ReplyAction | None, float]:
     """The end of the reply, what was done, and the seconds between the last word and the end."""
     await world.spawn(npc, situation.persona, world=WORLD)
+    await world.update(Update(npc, situation.facts))
     deed, spoke = None, time.perf_counter()
-    async for event in world.say(Say(npc, PLAYER, situation.says, offers=offers, facts=situation.facts)):
+    async for event in world.say(Say(npc, PLAYER, situation.says, offers=offers)):
         match event:
             case ReplyAction():
                 deed = event

@@ -19,6 +19,7 @@ from npc_engine.inference.kv.block import BLOCK_TOKENS, Block
 from npc_engine.inference.kv.codec import Codec, RawCodec
 from npc_engine.inference.kv.disk_file import Damaged, DiskFile, Record, cost_of, usable_budget
 from npc_engine.inference.kv.eviction import EvictionOrder
+from npc_engine.inference.teams import without_team
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -140,9 +141,9 @@ class DiskTier:
         block.disk_bytes = 0
         self.order.remove(block)
 
-    def delete(self, identities: Sequence[bytes]) -> None:
-        """Remove what is stored under ``identities``."""
-        self._jobs.put(lambda: self._attempt(lambda: self._file.delete(identities)))
+    def delete(self, identities: Sequence[bytes], *, wipe: bool = False) -> None:
+        """Remove what is stored under ``identities``; ``wipe``: so that nothing of it can be read any more."""
+        self._jobs.put(lambda: self._attempt(lambda: self._file.delete(identities, wipe=wipe)))
 
     def set_budget(self, budget: int) -> None:
         """Let the file take ``budget`` bytes. Blocks beyond it must have been dropped."""
@@ -176,6 +177,7 @@ class DiskTier:
         assert sum(block.disk_bytes for block in ages) == self.used
 
     def _work(self) -> None:
+        without_team()
         while (job := self._jobs.get()) is not None:
             job()
 
