@@ -260,10 +260,6 @@ class Session:
         if isinstance(request, Error):
             self._put(request)
             return self._intents([], now)
-        if request.type in UNSERVED and self.state is State.READY:
-            message = f"`type`: this server doesn't take {request.type!r} yet; `capabilities` lists what it takes."
-            self._refuse(request.id, "unknown_type", message, "type")
-            return self._intents([], now)
         if request.type not in TAKES[self.state]:
             code, message = REFUSALS[self.state]
             retry_after = self.rules.retry_after_ms if code == "overloaded" else None
