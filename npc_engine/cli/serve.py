@@ -17,10 +17,13 @@ from npc_engine.cli.options import (
     MaxBatch,
     MaxContext,
     Model,
+    Origin,
     Personas,
     Port,
     RamBudget,
     Threads,
+    TlsCert,
+    TlsKey,
     Token,
     Weights,
     given,
@@ -38,6 +41,9 @@ def serve(
     personas: Personas = None,
     model: Model = None,
     token: Token = None,
+    origin: Origin = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     config: Config = None,
     threads: Threads = None,
     dtype: Dtype = None,
@@ -63,6 +69,9 @@ def serve(
         personas=personas,
         model=model,
         token=token,
+        origin=origin or None,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         threads=threads,
         dtype=dtype,
         weights=weights,
@@ -104,7 +113,13 @@ async def _serve(prepared: "Prepared") -> None:
     settings, stop = prepared.settings, stop_event()
     token = settings.token.get_secret_value() if settings.token else None
     async with serving(
-        prepared, host=settings.host, port=settings.port, token=token, http_port=settings.http_port
+        prepared,
+        host=settings.host,
+        port=settings.port,
+        token=token,
+        http_port=settings.http_port,
+        origins=settings.origin,
+        tls=prepared.tls,
     ) as doors:
         # Whoever started this waits for the first line, through a pipe as likely as not.
         print(f"listening on {doors.websocket.url}", flush=True)

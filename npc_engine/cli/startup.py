@@ -1,16 +1,18 @@
 """From settings to a server that accepts connections: the one place where all rooms are put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from npc_engine.config import Settings
 from npc_engine.inference.model.progress import Progress
 
 if TYPE_CHECKING:
+    import ssl
+
     from bridge.openai_api.server import HttpServer
     from bridge.server import Server
     from npc_engine.inference.load import LoadedEngine
@@ -27,6 +29,16 @@ class Prepared:
     data: "DataFolder"
     library: Mapping[str, "LoadedWorld"]
     loaded: "LoadedEngine"
+    tls: "ssl.SSLContext | None" = None
+
+
+class Safety(TypedDict):
+    """Whom both doors let in, and how."""
+
+    host: str
+    token: str | None
+    origins: Sequence[str]
+    tls: "ssl.SSLContext | None"
 
 
 @contextmanager
@@ -40,11 +52,24 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
     from npc_engine.persona import load_library
     from npc_engine.store import DataFolder
 
+    tls = _tls(settings)
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
         folder = resolve(settings.model, cache=settings.cache, report=report)
         limit_spinning()
-        yield Prepared(settings, data, library, _load(settings, folder))
+        yield Prepared(settings, data, library, _load(settings, folder), tls)
+
+
+def _tls(settings: Settings) -> "ssl.SSLContext | None":
+    """What the settings say about TLS. Raises OperatorError for a certificate that can't be used."""
+    from bridge.tls import tls_context
+    from npc_engine.errors import OperatorError
+
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            raise OperatorError("There is a key and no certificate.", remedy="Name the certificate with --tls-cert.")
+        return None
+    return tls_context(settings.tls_cert, settings.tls_key)
 
 
 def _load(settings: Settings, folder: Path) -> "LoadedEngine":
@@ -87,13 +112,21 @@ class Doors:
 
 @asynccontextmanager
 async def serving(
-    prepared: Prepared, *, host: str, port: int, token: str | None, http_port: int = 0
+    prepared: Prepared,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    http_port: int = 0,
+    origins: Sequence[str] = (),
+    tls: "ssl.SSLContext | None" = None,
 ) -> "AsyncIterator[Doors]":
     """Servers that listen, until the block is left: then they drain, and what was said is in the journal.
 
-    ``http_port`` 0 leaves HTTP out.
+    ``http_port`` 0 leaves HTTP out. ``origins`` are the web pages that are let in. Without ``tls`` all is in the clear.
     """
     from bridge.server import Server
+    from npc_engine.inference.grammar import Grammars
     from npc_engine.inference.thread import EngineThread
     from npc_engine.mind.markup import read_markup
     from npc_engine.mind.mind import Language
@@ -102,15 +135,18 @@ async def serving(
 
     loaded = prepared.loaded
     markup = read_markup(loaded.spec.folder, loaded.tokenizer)
-    language = Language(loaded.tokenizer, markup, loaded.spec.end_ids)
+    language = Language(
+        loaded.tokenizer, markup, loaded.spec.end_ids, Grammars(loaded.spec.folder, loaded.spec.end_ids)
+    )
     with EngineThread(loaded.engine) as engine:
         async with await Journal.open(prepared.data) as journal:
             world = World(prepared.library, journal, language, engine)
             await world.start()
             try:
                 async with AsyncExitStack() as stack:
-                    server = Server(world, host=host, port=port, token=token, model=prepared.settings.model)
-                    http = _http_server(prepared, engine, host=host, port=http_port, token=token) if http_port else None
+                    safety: Safety = {"host": host, "token": token, "origins": origins, "tls": tls}
+                    server = Server(world, port=port, model=prepared.settings.model, **safety)
+                    http = _http_server(prepared, engine, http_port, safety) if http_port else None
                     doors = [door for door in (server, http) if door is not None]
                     for door in doors:
                         await stack.enter_async_context(door)
@@ -121,9 +157,7 @@ async def serving(
                 await world.close()
 
 
-def _http_server(
-    prepared: Prepared, generator: "Generator", *, host: str, port: int, token: str | None
-) -> "HttpServer":
+def _http_server(prepared: Prepared, generator: "Generator", port: int, safety: Safety) -> "HttpServer":
     from bridge.openai_api.app import Served
     from bridge.openai_api.server import HttpServer
     from npc_engine.mind.chat_template import read_chat_template
@@ -131,4 +165,4 @@ def _http_server(
     loaded = prepared.loaded
     template = read_chat_template(loaded.spec.folder)
     served = Served(prepared.settings.model, generator, loaded.tokenizer, template, loaded.spec.end_ids)
-    return HttpServer(served, host=host, port=port, token=token)
+    return HttpServer(served, port=port, **safety)
