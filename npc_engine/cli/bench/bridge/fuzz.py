@@ -160,8 +160,8 @@ class _Target:
             await socket.send(self._encode({"type": "ping", "id": _MARK}, text=text), text=text)
             if not await asyncio.wait_for(reader, _WITHIN):
                 self.unanswered += 1
-        except ConnectionClosed:
-            pass
+        except (ConnectionClosed, AttributeError):
+            pass  # asyncio's transports can't be aborted once they have lost their loop
         except TimeoutError:
             self.unanswered += 1
         finally:

@@ -1,0 +1,83 @@
+"""The persona that plays: what it learns, and what it decides."""
+
+import logging
+from typing import Any, Protocol
+
+from bridge.neuro.game import Choice, Decide
+from npc_engine.errors import LimitExceeded, NpcEngineError
+from npc_engine.world.events import Happening
+from npc_engine.world.world import World
+
+logger = logging.getLogger(__name__)
+
+_PASS = "nothing"
+
+
+class Player(Protocol):
+    """Whoever plays a game."""
+
+    async def remember(self, text: str) -> None:
+        """Learn ``text``. Never raises for what the game has sent."""
+        ...
+
+    async def choose(self, decision: Decide) -> Choice | None:
+        """One of the decision's actions, with data that its schema allows. None if it may pass and does, or can't."""
+        ...
+
+
+class WorldPlayer:
+    """The NPC ``npc`` of a world, which must be spawned."""
+
+    def __init__(self, world: World, npc: str) -> None:
+        self._world, self._npc = world, npc
+
+    async def remember(self, text: str) -> None:
+        """See Player."""
+        try:
+            async for _ in self._world.happen(Happening((self._npc,), text)):
+                pass
+        except LimitExceeded as error:
+            logger.warning("%s is not told what is too long for it: %s", self._npc, error)
+
+    async def choose(self, decision: Decide) -> Choice | None:
+        """See Player. A state that is too long for the persona loses its beginning."""
+        state = decision.state
+        while True:
+            try:
+                chosen = await self._world.decide(self._npc, _question(decision, state), schema_of(decision))
+            except LimitExceeded as error:
+                if not state:
+                    return self._cannot(error)
+                state = state[(len(state) + 1) // 2 :]
+            except NpcEngineError as error:
+                return self._cannot(error)
+            else:
+                return choice_of(decision, chosen)
+
+    def _cannot(self, error: NpcEngineError) -> None:
+        logger.error("%s can't choose an action: %s", self._npc, error)
+
+
+def schema_of(decision: Decide) -> dict[str, Any]:
+    """What an answer looks like: the name of one action, and its data if it takes any."""
+    branches: list[dict[str, Any]] = []
+    for action in decision.actions:
+        properties: dict[str, Any] = {"action": {"const": action.name}}
+        if action.takes_data:
+            properties["data"] = action.parameters
+        branches.append({"type": "object", "properties": properties, "required": list(properties)})
+    if decision.may_pass:
+        branches.append({"type": "object", "properties": {"action": {"const": _PASS}}, "required": ["action"]})
+    return branches[0] if len(branches) == 1 else {"anyOf": branches}
+
+
+def choice_of(decision: Decide, chosen: Any) -> Choice | None:
+    """The choice that an answer of ``schema_of`` stands for."""
+    action = next((action for action in decision.actions if action.name == chosen["action"]), None)
+    return None if action is None else Choice(action, chosen.get("data"))
+
+
+def _question(decision: Decide, state: str) -> str:
+    """The question as the persona hears it, with everything that can be done."""
+    offers = "; ".join(f"{action.name}: {action.description}" for action in decision.actions)
+    return " ".join(part for part in (state, decision.question, f"You can do one of these. {offers}") if part)
