@@ -10,7 +10,7 @@ from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)
 
-_PASS = "nothing"
+_NOTHING = "nothing"
 
 
 class Player(Protocol):
@@ -47,14 +47,16 @@ class WorldPlayer:
                 chosen = await self._world.decide(self._npc, _question(decision, state), schema_of(decision))
             except LimitExceeded as error:
                 if not state:
-                    return self._cannot(error)
+                    self._note(error)
+                    return None
                 state = state[(len(state) + 1) // 2 :]
             except NpcEngineError as error:
-                return self._cannot(error)
+                self._note(error)
+                return None
             else:
                 return choice_of(decision, chosen)
 
-    def _cannot(self, error: NpcEngineError) -> None:
+    def _note(self, error: NpcEngineError) -> None:
         logger.error("%s can't choose an action: %s", self._npc, error)
 
 
@@ -67,7 +69,7 @@ def schema_of(decision: Decide) -> dict[str, Any]:
             properties["data"] = action.parameters
         branches.append({"type": "object", "properties": properties, "required": list(properties)})
     if decision.may_pass:
-        branches.append({"type": "object", "properties": {"action": {"const": _PASS}}, "required": ["action"]})
+        branches.append({"type": "object", "properties": {"action": {"const": _NOTHING}}, "required": ["action"]})
     return branches[0] if len(branches) == 1 else {"anyOf": branches}
 
 

@@ -14,7 +14,6 @@ from websockets.http11 import Request, Response
 from bridge.listening import cannot_listen, check_token, url_host
 from bridge.neuro.connection import Connection
 from bridge.neuro.player import Player, WorldPlayer
-from npc_engine.world.homes import home_of
 from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)

@@ -64,7 +64,9 @@ def _mock(settings: Settings) -> Voice:
     from npc_engine.inference.request import Budgets
 
     budgets = Budgets(settings.device_budget, settings.ram_budget, settings.disk_budget)
-    loaded = load_mock(max_context=settings.max_context, pace=settings.mock_pace, budgets=budgets)
+    loaded = load_mock(
+        max_context=settings.max_context, seed=settings.seed or 0, pace=settings.mock_pace, budgets=budgets
+    )
     explanation = "no model; what NPCs say follows from the seed"
     return Voice(FOLDER, loaded.tokenizer, loaded.end_ids, explanation, lambda: nullcontext(loaded.generator))
 
@@ -133,6 +135,7 @@ async def serving(
     ``http_port`` 0 leaves HTTP out.
     """
     from bridge.server import Server
+    from npc_engine.inference.grammar import Grammars
     from npc_engine.inference.mock import MOCK
     from npc_engine.mind.markup import read_markup
     from npc_engine.mind.mind import Language
@@ -140,7 +143,8 @@ async def serving(
     from npc_engine.world.world import World
 
     settings, voice = prepared.settings, prepared.voice
-    language = Language(voice.tokenizer, read_markup(voice.folder, voice.tokenizer), voice.end_ids)
+    markup, grammars = read_markup(voice.folder, voice.tokenizer), Grammars(voice.folder, voice.end_ids)
+    language = Language(voice.tokenizer, markup, voice.end_ids, grammars)
     seed = 0 if settings.seed is None and settings.model == MOCK else settings.seed
     with voice.run() as generator:
         async with await Journal.open(prepared.data) as journal:
