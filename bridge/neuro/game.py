@@ -28,6 +28,7 @@ from bridge.neuro.messages import (
     Unregister,
     write_action,
 )
+from npc_engine.mind.actions import Deed
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,11 @@ class Choice:
     action: Action
     data: Mapping[str, Any] | None = None
 
+    @property
+    def told(self) -> str:
+        """The choice in words."""
+        return Deed(self.action.name, self.data or {}).told
+
 
 @dataclass(slots=True)
 class _Force:
@@ -70,10 +76,10 @@ class _Force:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """An action that the game was told, and the force that it was for, if any."""
+    """An action that the game was told, in words too, and the force that it was for, if any."""
 
     id: str
-    name: str
+    told: str
     force: _Force | None
 
 
@@ -163,7 +169,7 @@ class Game:
         if self._actions.get(choice.action.name) != choice.action:
             return None
         self._prompted = False
-        self._call = _Call(f"a{next(self._numbers)}", choice.action.name, self._force)
+        self._call = _Call(f"a{next(self._numbers)}", choice.told, self._force)
         if self._force is not None:
             self._force.tries += 1
         return write_action(self._call.id, choice.action.name, choice.data)
@@ -204,7 +210,7 @@ class Game:
             logger.warning("%s: a result of %r, which is not under way", self.name, id)
             return
         self._call = None
-        self._learn(message)
+        self._learn(f"You did this: {call.told}. It {'worked' if success else 'failed'}. {message}".strip())
         if call.force is None or call.force is not self._force:
             return
         if success:

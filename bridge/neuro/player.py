@@ -66,7 +66,7 @@ def schema_of(decision: Decide) -> dict[str, Any]:
     for action in decision.actions:
         properties: dict[str, Any] = {"action": {"const": action.name}}
         if action.takes_data:
-            properties["data"] = action.parameters
+            properties["data"] = _without_unique(action.parameters)
         branches.append({"type": "object", "properties": properties, "required": list(properties)})
     if decision.may_pass:
         branches.append({"type": "object", "properties": {"action": {"const": _NOTHING}}, "required": ["action"]})
@@ -77,6 +77,15 @@ def choice_of(decision: Decide, chosen: Any) -> Choice | None:
     """The choice that an answer of ``schema_of`` stands for."""
     action = next((action for action in decision.actions if action.name == chosen["action"]), None)
     return None if action is None else Choice(action, chosen.get("data"))
+
+
+def _without_unique(schema: Any) -> Any:
+    """``schema`` without ``uniqueItems``, which no grammar can keep to: the game refuses what it does not like."""
+    if isinstance(schema, list):
+        return [_without_unique(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_unique(part) for key, part in schema.items() if key != "uniqueItems"}
 
 
 def _question(decision: Decide, state: str) -> str:
