@@ -32,7 +32,7 @@ from npc_engine.mind.actions import Deed
 
 logger = logging.getLogger(__name__)
 
-MAX_TRIES = 10
+MAX_TRIES = 30
 """How often a forced action is tried that the game refuses: a game that refuses everything would be asked for ever."""
 
 _ASIDE = "Something has happened. Will you do something about it?"

@@ -16,7 +16,7 @@ from bridge.client import Client
 from npc_engine.cli.bench.ports import free_port
 from tests.served import Served
 
-CELL = {"type": "object", "properties": {"cell": {"type": "integer", "minimum": 0, "maximum": 8}}, "required": ["cell"]}
+CELL = {"type": "object", "properties": {"cell": {"type": "integer", "minimum": 0, "maximum": 24}}, "required": ["cell"]}
 MARK = Action("mark_cell", "Put your mark into a cell.", CELL)
 RESIGN = Action("resign", "Give the game up.")
 
@@ -27,7 +27,7 @@ class Noughts(AbstractNeuroAPI):
     def __init__(self, socket: ClientConnection, title: str = "Noughts") -> None:
         super().__init__(title)
         self._socket = socket
-        self.board = [" "] * 9
+        self.board = [" "] * 25
         self.refused = 0
         self.done: list[NeuroAction] = []
 
@@ -49,7 +49,7 @@ class Noughts(AbstractNeuroAPI):
             return
         assert action.data is not None
         cell = json.loads(action.data)["cell"]
-        assert cell in range(9)
+        assert cell in range(25)
         if self.board[cell] != " ":
             self.refused += 1
             await self.send_action_result(action.id_, False, f"Cell {cell} is taken.")
@@ -139,7 +139,7 @@ async def test_another_game_is_another_memory_and_tomorrow_the_same(door: Door) 
 
             async def remembered(text: str = text) -> bool:
                 async with Client(door.url) as client:
-                    known = [npc.npc for npc in await client.npcs()]
+                    known = [npc.npc for npc in await client.list()]
                 return "greta@Diary" in known and text in await door.remembers("greta@Diary")
 
             await until(remembered)

@@ -66,8 +66,7 @@ def is_whole(messages: Sequence[dict[str, object]], id: object) -> bool:
     deltas = "".join(str(message["text"]) for message in mine if message["type"] == "reply.delta")
     kinds = [message["type"] for message in mine if message["type"] in ("reply.start", "reply.done")]
     return (
-        len(mine) == len(messages)
-        and kinds == ["reply.start", "reply.done"]
+        kinds == ["reply.start", "reply.done"]
         and deltas == mine[-1]["text"] != ""
         and mine[-1]["finish"] == "stop"
     )
