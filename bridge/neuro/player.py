@@ -1,10 +1,13 @@
 """The persona that plays: what it learns, and what it decides."""
 
 import logging
+from dataclasses import replace
 from typing import Any, Protocol
 
 from bridge.neuro.game import Choice, Decide
-from npc_engine.errors import LimitExceeded, NpcEngineError
+from bridge.neuro.messages import Action
+from npc_engine.errors import LimitExceeded, NpcEngineError, SchemaUnsupported
+from npc_engine.mind.actions import Action as Offered
 from npc_engine.world.events import Happening
 from npc_engine.world.world import World
 
@@ -41,23 +44,33 @@ class WorldPlayer:
 
     async def choose(self, decision: Decide) -> Choice | None:
         """See Player. A state that is too long for the persona loses its beginning."""
-        state = decision.state
-        while True:
-            try:
-                chosen = await self._world.decide(self._npc, _question(decision, state), schema_of(decision))
-            except LimitExceeded as error:
-                if not state:
-                    self._note(error)
-                    return None
-                state = state[(len(state) + 1) // 2 :]
-            except NpcEngineError as error:
-                self._note(error)
-                return None
-            else:
-                return choice_of(decision, chosen)
+        possible = [action for action in decision.actions if await self._can(action)]
+        decision = replace(decision, actions=tuple(possible))
+        try:
+            while possible:
+                try:
+                    chosen = await self._world.decide(self._npc, _question(decision), schema_of(decision))
+                except LimitExceeded:
+                    if not decision.state:
+                        raise
+                    decision = replace(decision, state=decision.state[(len(decision.state) + 1) // 2 :])
+                else:
+                    return choice_of(decision, chosen)
+        except NpcEngineError as error:
+            logger.error("%s can't choose an action: %s", self._npc, error)
+        return None
 
-    def _note(self, error: NpcEngineError) -> None:
-        logger.error("%s can't choose an action: %s", self._npc, error)
+    async def _can(self, action: Action) -> bool:
+        """Whether its data can be held to its schema."""
+        if not action.takes_data:
+            return True
+        schema = _without_unique(action.parameters)
+        try:
+            await self._world.check_action(Offered(action.name, action.description, schema))
+        except SchemaUnsupported as error:
+            logger.warning("%s can't do %r: `%s`: %s", self._npc, action.name, error.path, error)
+            return False
+        return True
 
 
 def schema_of(decision: Decide) -> dict[str, Any]:
@@ -88,7 +101,7 @@ def _without_unique(schema: Any) -> Any:
     return {key: _without_unique(part) for key, part in schema.items() if key != "uniqueItems"}
 
 
-def _question(decision: Decide, state: str) -> str:
+def _question(decision: Decide) -> str:
     """The question as the persona hears it, with everything that can be done."""
     offers = "; ".join(f"{action.name}: {action.description}" for action in decision.actions)
-    return " ".join(part for part in (state, decision.question, f"You can do one of these. {offers}") if part)
+    return " ".join(part for part in (decision.state, decision.question, f"You can do one of these. {offers}") if part)

@@ -16,7 +16,11 @@ from bridge.client import Client
 from npc_engine.cli.bench.ports import free_port
 from tests.served import Served
 
-CELL = {"type": "object", "properties": {"cell": {"type": "integer", "minimum": 0, "maximum": 24}}, "required": ["cell"]}
+CELL = {
+    "type": "object",
+    "properties": {"cell": {"type": "integer", "minimum": 0, "maximum": 24}},
+    "required": ["cell"],
+}
 MARK = Action("mark_cell", "Put your mark into a cell.", CELL)
 RESIGN = Action("resign", "Give the game up.")
 
@@ -166,6 +170,38 @@ async def test_what_one_game_does_is_nothing_to_another(door: Door) -> None:
         one.transport.abort()
         await games[1].turn()
         assert games[1].board.count("X") == 1
+
+
+async def test_an_action_whose_schema_cannot_be_kept_to_is_not_chosen(door: Door) -> None:
+    strange = {"type": "object", "properties": {"cell": {"type": "integer", "not": {"const": 3}}}}
+    unique = {"type": "object", "properties": {"cells": {"type": "array", "items": {"enum": [1]}, "uniqueItems": True}}}
+    actions = [
+        {"name": "strange", "description": "Never.", "schema": strange},
+        {"name": "resign", "description": "Give up.", "schema": unique},
+    ]
+    async with connect(door.door) as socket:
+        game = Noughts(socket, "Strange")
+        await game.send_startup_command()
+        await socket.send(json.dumps({"command": "actions/register", "game": "Strange", "data": {"actions": actions}}))
+        for _ in range(3):
+            data = {"query": "Now.", "action_names": ["strange", "resign"]}
+            await socket.send(json.dumps({"command": "actions/force", "game": "Strange", "data": data}))
+            call = json.loads(await game.read_from_websocket())["data"]
+            assert call["name"] == "resign"
+            assert set(json.loads(call["data"])) <= {"cells"}
+            await game.send_action_result(call["id"], True)
+    assert "'strange'" in door.errors
+
+
+async def test_a_state_beyond_its_memory_is_cut_and_the_turn_is_played(door: Door) -> None:
+    async with connect(door.door) as socket:
+        game = Noughts(socket, "Long")
+        await game.send_startup_command()
+        await game.register_actions([MARK])
+        await game.send_context("word " * 5000)
+        await game.send_force_action("field " * 5000, "It is your turn.", ["mark_cell"], ephemeral_context=True)
+        await game.read_message()
+        assert game.board.count("X") == 1
 
 
 async def test_web_pages_are_refused(door: Door) -> None:
