@@ -136,6 +136,16 @@ class Fuzzer:
         return msgpack.packb(message), False
 
 
+def _ends_connection(payload: bytes, as_text: bool) -> bool:
+    """Whether WebSocket itself is violated: by text that is none, or by far too much of it."""
+    try:
+        if as_text:
+            payload.decode()
+    except UnicodeDecodeError:
+        return True
+    return len(payload) >= _FAR_TOO_LARGE
+
+
 class _Target:
     """One connection after another to the server, and what came back."""
 
@@ -146,20 +156,23 @@ class _Target:
         self.unanswered = 0
 
     async def attack(self, fuzzer: Fuzzer, frames: int, *, text: bool) -> int:
-        """Send up to ``frames`` over one connection that speaks JSON or msgpack. How many were sent."""
+        """Send up to ``frames`` over one connection that speaks JSON or msgpack. How many were sent.
+
+        None is sent behind one that ends the connection: it would never be read.
+        """
         socket = await self._open(text=text)
         sent = 0
         reader = asyncio.create_task(self._read(socket))
         try:
             while sent < frames and not reader.done():
-                way, (payload, as_text) = fuzzer.frame()
+                _, (payload, as_text) = fuzzer.frame()
                 # Frames of the other kind are wrong as a whole: some, not half of all.
                 if as_text != text and sent % 10:
                     continue
                 sent += 1
                 await socket.send(payload, text=as_text)
-                if way == "huge" and sent % 5 == 0:
-                    await asyncio.sleep(0)
+                if _ends_connection(payload, as_text):
+                    break
             await socket.send(self._encode({"type": "ping", "id": _MARK}, text=text), text=text)
             if not await asyncio.wait_for(reader, _WITHIN) and socket.close_code not in _FRAMING:
                 self.unanswered += 1
