@@ -25,10 +25,12 @@ from bridge.protocol import (
     Event,
     Hint,
     NpcDespawn,
+    NpcForget,
     NpcInspect,
     NpcList,
     NpcListing,
     NpcSpawn,
+    NpcUpdate,
     Ok,
     ReplyDelta,
     ReplyDone,
@@ -46,8 +48,17 @@ from bridge.translate import (
     to_happening,
     to_say,
     to_scope,
+    to_update,
 )
-from npc_engine.errors import LimitExceeded, NpcEngineError, SchemaUnsupported, UnknownAction, UnknownNpc
+from npc_engine.errors import (
+    LimitExceeded,
+    NpcEngineError,
+    SchemaUnsupported,
+    UnknownAction,
+    UnknownMood,
+    UnknownNpc,
+    UnknownPersona,
+)
 from npc_engine.world.actions import ActionBook
 from npc_engine.world.events import ReplyEvent
 from npc_engine.world.world import World
@@ -122,6 +133,10 @@ def describe_failure(error: Exception, request: AnyRequest) -> Error:
             path = error.path
         elif isinstance(error, SchemaUnsupported):
             path = error.path if isinstance(request, ActionsRegister) else _within("schema", error.path)
+        elif isinstance(error, UnknownMood):
+            path = "mood"
+        elif isinstance(error, UnknownPersona) and isinstance(request, NpcSpawn):
+            path = error.of
         elif isinstance(error, LimitExceeded) and isinstance(request, Budget):
             # The tiers are looked at in this order, and nothing is changed when one of them is too small.
             code, path = "bad_message", request.tiers()[0]
@@ -151,6 +166,12 @@ async def _carry_out(
             post(Ok(re=id))
         case NpcDespawn():
             await world.despawn(request.npc)
+            post(Ok(re=id))
+        case NpcForget():
+            await world.forget(request.npc)
+            post(Ok(re=id))
+        case NpcUpdate():
+            await world.update(to_update(request))
             post(Ok(re=id))
         case NpcList():
             npcs = [

@@ -7,6 +7,8 @@ import asyncio
 import http
 import importlib.metadata
 import logging
+import shlex
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -46,7 +48,8 @@ class Server:
 
     ``port`` 0 picks a free one; ``port`` and ``url`` say which once it has started. ``token`` is what clients must
     know; listening beyond this machine requires one. ``origins`` are the web pages that may connect, as browsers
-    spell them (``https://example.org``, ``null`` for files); programs send none and are always let in.
+    spell them (``https://example.org``, ``null`` for files); programs send none and are always let in. With ``tls``
+    nobody on the way can read or change what is said.
 
     The world must outlive the server: close this first.
     """
@@ -59,6 +62,7 @@ class Server:
         port: int = 8765,
         token: str | None = None,
         origins: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         model: str = "",
         grace: float = 5.0,
@@ -75,6 +79,7 @@ class Server:
         self.host = host
         self.port = port
         self.grace = grace
+        self._tls = tls
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._rules = Rules(
             limits=limits or Limits(),
@@ -94,7 +99,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients connect to."""
-        return f"ws://{url_host(self.host)}:{self.port}"
+        return f"{'ws' if self._tls is None else 'wss'}://{url_host(self.host)}:{self.port}"
 
     @property
     def clients(self) -> int:
@@ -120,6 +125,7 @@ class Server:
                 ping_timeout=self._rules.heartbeat.timeout_ms / 1000,
                 close_timeout=self._patience.close,
                 backlog=_BACKLOG,
+                ssl=self._tls,
                 logger=logger.getChild("socket"),
             )
         except OSError as error:
@@ -167,7 +173,10 @@ class Server:
                     "refused a web page from origin %r; put it on the list of origins if it is yours", origin
                 )
                 return connection.respond(
-                    http.HTTPStatus.FORBIDDEN, f"Pages from {origin!r} are not on this server's list of origins.\n"
+                    http.HTTPStatus.FORBIDDEN,
+                    f"Pages from {origin!r} are not on this server's list of origins, so that no page that a player "
+                    "happens to have open drives the player's engine. "
+                    f"Whoever runs the server adds one with: npc-engine serve --origin {shlex.quote(origin)}\n",
                 )
         if len(self._connections) >= self._max_clients:
             return connection.respond(

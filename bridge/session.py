@@ -103,19 +103,9 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     State.CLOSED: {Step.DETACH: State.CLOSED, Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
 }
 
-UNSERVED: frozenset[str] = frozenset(
-    {
-        "npc.forget",
-        "npc.update",
-    }
-)
-"""Requests of the protocol that this server doesn't carry out yet. What ``capabilities`` lists are all others."""
-
-SERVED: frozenset[str] = frozenset(REQUEST_TYPES) - UNSERVED
-
 TAKES: Mapping[State, frozenset[str]] = {
     State.GREETING: frozenset({"hello"}),
-    State.READY: SERVED - {"hello"},
+    State.READY: frozenset(REQUEST_TYPES) - {"hello"},
     State.DETACHED: frozenset(),
     State.DRAINING: frozenset({"cancel", "ping"}),
     State.CLOSED: frozenset(),
@@ -131,7 +121,9 @@ REFUSALS: Mapping[State, tuple[ErrorCode, str]] = {
 TOLD_ONCE = Say | Event
 """Requests that leave something in a memory: one that is sent again under its id is not carried out again."""
 
-REFUSED: frozenset[ErrorCode] = frozenset({"unknown_npc", "unknown_persona", "limit_size", "overloaded"})
+REFUSED: frozenset[ErrorCode] = frozenset(
+    {"unknown_action", "unknown_npc", "unknown_persona", "limit_size", "overloaded"}
+)
 """Errors after which a line may be sent again under its id. After any other, its NPC may have heard it."""
 
 
@@ -267,10 +259,6 @@ class Session:
             request = Error(re=error.re, code=error.code, message=error.message, path=error.path or None)
         if isinstance(request, Error):
             self._put(request)
-            return self._intents([], now)
-        if request.type in UNSERVED and self.state is State.READY:
-            message = f"`type`: this server doesn't take {request.type!r} yet; `capabilities` lists what it takes."
-            self._refuse(request.id, "unknown_type", message, "type")
             return self._intents([], now)
         if request.type not in TAKES[self.state]:
             code, message = REFUSALS[self.state]
@@ -447,7 +435,7 @@ class Session:
             protocol=VERSION,
             server=self.rules.server,
             limits=self.rules.limits,
-            capabilities=sorted(SERVED),
+            capabilities=sorted(REQUEST_TYPES),
             model=self.rules.model,
             resumed=resumed,
             resume_window_ms=int(self.rules.resume_window * 1000),

@@ -52,6 +52,20 @@ def to_action(action: protocol.Action) -> Action:
     return Action(action.name, action.description, action.json_schema)
 
 
+def to_update(update: protocol.NpcUpdate) -> events.Update:
+    """What the world is told about an NPC."""
+    relationships = update.relationships or {}
+    return events.Update(
+        npc=update.npc,
+        state=dict(update.state or {}),
+        mood=update.mood,
+        relationships={
+            other: None if changed is None else changed.model_dump(exclude_none=True)
+            for other, changed in relationships.items()
+        },
+    )
+
+
 def to_budgets(budget: protocol.Budget) -> Budgets:
     """What each tier may take from now on."""
     return Budgets(device=budget.device_bytes, ram=budget.ram_bytes, disk=budget.disk_bytes)

@@ -4,6 +4,8 @@ Every error that crosses a room carries a stable ``code`` (the protocol's error 
 wrong, and a remedy that says what would be right.
 """
 
+from typing import Literal
+
 
 class NpcEngineError(Exception):
     """Base of all errors this project raises on purpose.
@@ -32,15 +34,25 @@ class UnknownNpc(NpcEngineError):
 
 
 class UnknownPersona(NpcEngineError):
-    """The named persona is in no loaded world."""
+    """The named persona is in no loaded world; or, if ``of`` says so, there is no world of that name."""
 
     code = "unknown_persona"
+
+    def __init__(self, message: str, *, of: Literal["persona", "world"] = "persona", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.of = of
 
 
 class InvalidPersona(NpcEngineError):
     """A persona or world file does not say what it should; the message names file, line and column."""
 
     code = "invalid_persona"
+
+
+class UnknownMood(NpcEngineError):
+    """The NPC's persona can't be in the named mood."""
+
+    code = "bad_message"
 
 
 class LimitExceeded(NpcEngineError):

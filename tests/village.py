@@ -86,6 +86,9 @@ class Overheard:
         self.prefetched.append(prompt)
         await self._generator.prefetch(prompt, within)
 
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        await self._generator.forget(prompt, shared, keep)
+
     async def set_budgets(self, budgets: Budgets) -> None:
         await self._generator.set_budgets(budgets)
 
@@ -121,6 +124,7 @@ class Script:
         self.kept: set[tuple[int, ...]] = set()
         self.prefetched: list[tuple[tuple[int, ...], float]] = []
         self.budgets: list[Budgets] = []
+        self.forgotten: list[tuple[int, ...]] = []
 
     def new_id(self) -> str:
         self._numbers += 1
@@ -131,6 +135,9 @@ class Script:
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         self.prefetched.append((prompt, within))
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        self.forgotten.append(prompt)
 
     async def set_budgets(self, budgets: Budgets) -> None:
         self.budgets.append(budgets)

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import random
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -31,12 +32,14 @@ from bridge.protocol import (
     Hint,
     MemoryCompacted,
     NpcDespawn,
+    NpcForget,
     NpcInfo,
     NpcInspect,
     NpcList,
     NpcListing,
     NpcSpawn,
     NpcSummary,
+    NpcUpdate,
     Ping,
     Pong,
     PriorityName,
@@ -89,6 +92,7 @@ class Client:
         url: str = DEFAULT_URL,
         *,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         name: str = "python",
         version: str = "",
         game: str = "",
@@ -97,7 +101,10 @@ class Client:
         on_compacted: Callable[[MemoryCompacted], None] | None = None,
         on_stats: Callable[[Stats], None] | None = None,
     ) -> None:
-        """``timeout`` is how many seconds connecting may take; requests take as long as they take."""
+        """``timeout`` is how many seconds connecting may take; requests take as long as they take.
+
+        ``tls`` says whose certificates to trust at a ``wss://`` address, if not those that this machine trusts.
+        """
         self.url = url
         self.on_compacted = on_compacted
         self.on_stats = on_stats
@@ -106,6 +113,7 @@ class Client:
         )
         self._codec: Codec = CODECS[subprotocol]
         self._timeout = timeout
+        self._tls = tls
         self._ids = itertools.count(1)
         self._exchanges: dict[int | str, Exchange] = {}
         self._outgoing: asyncio.Queue[bytes | str] = asyncio.Queue()
@@ -159,6 +167,23 @@ class Client:
     async def despawn(self, npc: str) -> None:
         """Park ``npc``: it keeps everything and hears nothing."""
         await self._ask(_made(NpcDespawn, id=next(self._ids), npc=npc))
+
+    async def forget(self, npc: str) -> None:
+        """Delete ``npc`` for good. Whoever is spawned under its id from now on is somebody new."""
+        await self._ask(_made(NpcForget, id=next(self._ids), npc=npc))
+
+    async def update(
+        self,
+        npc: str,
+        *,
+        state: Mapping[str, object] | None = None,
+        mood: str | None = None,
+        relationships: Mapping[str, Mapping[str, object] | None] | None = None,
+    ) -> None:
+        """Tell ``npc`` how things are: facts by name, its mood, how it stands to others by id. None takes one away."""
+        told = {"state": state, "mood": mood, "relationships": relationships}
+        given = {name: value for name, value in told.items() if value is not None}
+        await self._ask(_made(NpcUpdate, id=next(self._ids), npc=npc, **given))
 
     async def list(self, *, active: bool | None = None) -> Sequence[NpcSummary]:
         """The NPCs that the server knows; only spawned or only parked ones if ``active`` says so."""
@@ -240,7 +265,7 @@ class Client:
         socket: ClientConnection | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                socket = await dial(self.url, self._codec.subprotocol, self._timeout)
+                socket = await dial(self.url, self._codec.subprotocol, self._timeout, self._tls)
                 await self._greet(socket, resume)
         except BaseException as error:
             if socket is not None:

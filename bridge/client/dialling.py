@@ -1,5 +1,7 @@
 """How a client gets a socket to a server, and what it says when it can't have one."""
 
+import ssl
+
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
@@ -10,13 +12,17 @@ from bridge.codec import OWN_LIMITS
 DEFAULT_URL = "ws://127.0.0.1:8765"
 
 
-async def dial(url: str, subprotocol: str, patience: float) -> ClientConnection:
-    """A socket to ``url``, open. Raises ServerUnreachable, or TimeoutError after ``patience`` seconds."""
+async def dial(url: str, subprotocol: str, patience: float, tls: ssl.SSLContext | None) -> ClientConnection:
+    """A socket to ``url``, open. ``tls`` says whom to trust, if not those that this machine trusts.
+
+    Raises ServerUnreachable, or TimeoutError after ``patience`` seconds.
+    """
     try:
         return await connect(
             url,
             subprotocols=[Subprotocol(subprotocol)],
             compression=None,
+            ssl=(tls or True) if url.startswith("wss:") else None,
             proxy=None,  # the server is on this machine or near it
             max_size=OWN_LIMITS.message_bytes,
             open_timeout=patience,
@@ -29,6 +35,11 @@ async def dial(url: str, subprotocol: str, patience: float) -> ClientConnection:
     except (InvalidHandshake, EOFError) as error:
         raise ServerUnreachable(
             f"What listens at {url} is no NPC Engine ({error}).", remedy="Name the address of one."
+        ) from error
+    except ssl.SSLCertVerificationError as error:
+        raise ServerUnreachable(
+            f"{url} shows a certificate that is not trusted here ({error.verify_message}).",
+            remedy="Trust the one who signed it, or connect under the name that it was made for.",
         ) from error
     except (InvalidURI, ValueError) as error:
         raise ServerUnreachable(f"{url!r} is no address.", remedy=f"Write it as {DEFAULT_URL}.") from error

@@ -3,6 +3,8 @@
 import hmac
 import http
 import logging
+import ssl
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -29,21 +31,33 @@ class NeuroServer:
     """Lets ``persona`` play every game that connects, each with a memory of its own. An async context manager.
 
     These games send no token of ours: where one is set, it stands in the address (``ws://host:port/?token=...``).
+    ``origins`` and ``tls`` are as for ``Server``.
     """
 
-    def __init__(self, world: World, persona: str, *, host: str, port: int, token: str | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        persona: str,
+        *,
+        host: str,
+        port: int,
+        token: str | None = None,
+        origins: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Raises UnknownPersona, and OperatorError if this would let strangers in."""
         check_token(host, token)
         world.check_persona(persona)
         self.host, self.port = host, port
-        self._world, self._persona, self._token = world, persona, token
+        self._world, self._persona, self._token, self._tls = world, persona, token, tls
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._games = 0
         self._listener: websockets_server.Server | None = None
 
     @property
     def url(self) -> str:
         """Where games connect to."""
-        return f"ws://{url_host(self.host)}:{self.port}"
+        return f"{'ws' if self._tls is None else 'wss'}://{url_host(self.host)}:{self.port}"
 
     async def start(self) -> None:
         """Listen. Raises OperatorError if that is impossible here."""
@@ -57,6 +71,7 @@ class NeuroServer:
                 server_header="npc-engine",
                 max_size=MAX_MESSAGE,
                 max_queue=_FRAMES_AHEAD,
+                ssl=self._tls,
                 logger=logger.getChild("socket"),
             )
         except OSError as error:
@@ -92,9 +107,10 @@ class NeuroServer:
         return WorldPlayer(self._world, npc)
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse web pages, strangers, and more games than anyone plays."""
-        if request.headers.get_all("Origin"):
-            return connection.respond(http.HTTPStatus.FORBIDDEN, "Web pages may not connect here.\n")
+        """Refuse foreign web pages, strangers, and more games than anyone plays."""
+        if any(origin.lower() not in self._origins for origin in request.headers.get_all("Origin")):
+            refusal = "This page is not on the list of origins: npc-engine serve --origin adds one.\n"
+            return connection.respond(http.HTTPStatus.FORBIDDEN, refusal)
         if self._token is not None:
             given = parse_qs(urlsplit(request.path).query).get("token", [""])[0]
             if not hmac.compare_digest(given.encode(), self._token.encode()):

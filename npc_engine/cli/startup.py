@@ -1,17 +1,19 @@
 """From settings to a server that accepts connections: the one place where all rooms are put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from npc_engine.config import Settings
 from npc_engine.errors import OperatorError
 from npc_engine.inference.model.progress import Progress
 
 if TYPE_CHECKING:
+    import ssl
+
     from bridge.neuro.server import NeuroServer
     from bridge.openai_api.server import HttpServer
     from bridge.server import Server
@@ -43,6 +45,16 @@ class Prepared:
     data: "DataFolder"
     library: Mapping[str, "LoadedWorld"]
     voice: Voice
+    tls: "ssl.SSLContext | None" = None
+
+
+class Safety(TypedDict):
+    """Whom all doors let in, and how."""
+
+    host: str
+    token: str | None
+    origins: Sequence[str]
+    tls: "ssl.SSLContext | None"
 
 
 @contextmanager
@@ -55,10 +67,11 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
     from npc_engine.persona import load_library
     from npc_engine.store import DataFolder
 
+    tls = _tls(settings)
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
         voice = _mock(settings) if settings.model == MOCK else _engine(settings, report)
-        yield Prepared(settings, data, library, voice)
+        yield Prepared(settings, data, library, voice, tls)
 
 
 def _mock(settings: Settings) -> Voice:
@@ -89,6 +102,17 @@ def _engine(settings: Settings, report: Progress) -> Voice:
         return EngineThread(loaded.engine)
 
     return Voice(folder, loaded.tokenizer, loaded.spec.end_ids, loaded.choice.explain(), run)
+
+
+def _tls(settings: Settings) -> "ssl.SSLContext | None":
+    """What the settings say about TLS. Raises OperatorError for a certificate that can't be used."""
+    from bridge.tls import tls_context
+
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            raise OperatorError("There is a key and no certificate.", remedy="Name the certificate with --tls-cert.")
+        return None
+    return tls_context(settings.tls_cert, settings.tls_key)
 
 
 def _load(settings: Settings, folder: Path) -> "LoadedEngine":
@@ -132,11 +156,20 @@ class Doors:
 
 @asynccontextmanager
 async def serving(
-    prepared: Prepared, *, host: str, port: int, token: str | None, http_port: int = 0, neuro_port: int = 0
+    prepared: Prepared,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    http_port: int = 0,
+    neuro_port: int = 0,
+    origins: Sequence[str] = (),
+    tls: "ssl.SSLContext | None" = None,
 ) -> "AsyncIterator[Doors]":
     """Servers that listen, until the block is left: then they drain, and what was said is in the journal.
 
-    ``http_port`` 0 leaves HTTP out, ``neuro_port`` 0 games of the Neuro SDK.
+    ``http_port`` 0 leaves HTTP out, ``neuro_port`` 0 games of the Neuro SDK. ``origins`` are the web pages that are let
+    in. Without ``tls`` all is in the clear.
     """
     from bridge.server import Server
     from npc_engine.inference.grammar import Grammars
@@ -156,14 +189,10 @@ async def serving(
             await world.start()
             try:
                 async with AsyncExitStack() as stack:
-                    server = Server(world, host=host, port=port, token=token, model=settings.model)
-                    http = (
-                        _http_server(prepared, generator, host=host, port=http_port, token=token) if http_port else None
-                    )
-                    persona = settings.neuro_persona
-                    neuro = (
-                        _neuro_server(world, persona, host=host, port=neuro_port, token=token) if neuro_port else None
-                    )
+                    safety: Safety = {"host": host, "token": token, "origins": origins, "tls": tls}
+                    server = Server(world, port=port, model=settings.model, **safety)
+                    http = _http_server(prepared, generator, http_port, safety) if http_port else None
+                    neuro = _neuro_server(world, settings.neuro_persona, neuro_port, safety) if neuro_port else None
                     doors = [door for door in (server, http, neuro) if door is not None]
                     for door in doors:
                         await stack.enter_async_context(door)
@@ -174,9 +203,7 @@ async def serving(
                 await world.close()
 
 
-def _http_server(
-    prepared: Prepared, generator: "Generator", *, host: str, port: int, token: str | None
-) -> "HttpServer":
+def _http_server(prepared: Prepared, generator: "Generator", port: int, safety: Safety) -> "HttpServer":
     from bridge.openai_api.app import Served
     from bridge.openai_api.server import HttpServer
     from npc_engine.mind.chat_template import read_chat_template
@@ -184,14 +211,14 @@ def _http_server(
     voice = prepared.voice
     template = read_chat_template(voice.folder)
     served = Served(prepared.settings.model, generator, voice.tokenizer, template, voice.end_ids)
-    return HttpServer(served, host=host, port=port, token=token)
+    return HttpServer(served, port=port, **safety)
 
 
-def _neuro_server(world: "World", persona: str | None, *, host: str, port: int, token: str | None) -> "NeuroServer":
+def _neuro_server(world: "World", persona: str | None, port: int, safety: Safety) -> "NeuroServer":
     from bridge.neuro.server import NeuroServer
 
     if persona is None:
         raise OperatorError(
             "Nobody is named to play the games of the Neuro SDK.", remedy="Name a persona with --neuro-persona."
         )
-    return NeuroServer(world, persona, host=host, port=port, token=token)
+    return NeuroServer(world, persona, port=port, **safety)

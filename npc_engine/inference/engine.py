@@ -5,7 +5,7 @@ Not thread-safe: one thread calls everything here.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import torch
@@ -108,6 +108,13 @@ class Engine:
             self._fit_device()
             self._slots.shrink([sequence.computed for sequence in self._scheduler.running])
         self._cache.set_budgets(budgets.ram, budgets.disk)
+
+    def forget_beyond(self, prompt: tuple[int, ...], shared: int, keep: Collection[tuple[int, ...]]) -> bool:
+        """Delete what Generator.forget says. False if some of it is in use: ask again in a moment."""
+        # Whoever has all of the prompt in it may be about to keep it again.
+        if len(prompt) > shared and any(tuple(s.tokens[: len(prompt)]) == prompt for s in self._sequences.values()):
+            return False
+        return self._cache.forget(prompt[:shared], keep)
 
     def stats(self) -> EngineStats:
         """See Generator."""

@@ -1,7 +1,7 @@
 """What goes into the engine and what comes out of it. Plain data: no tensors, no threads."""
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -191,6 +191,13 @@ class Generator(Protocol):
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         """``prompt`` is likely to be continued ``within`` so many seconds: bring its attention state up until then."""
+        ...
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        """Delete the attention state of all that ever continued the first ``shared`` tokens of ``prompt``.
+
+        What the prompts in ``keep`` begin with stays.
+        """
         ...
 
     async def set_budgets(self, budgets: Budgets) -> None:

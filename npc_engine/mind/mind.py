@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError
+from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError, UnknownMood
 from npc_engine.inference.grammar import Grammar, Grammars
 from npc_engine.inference.request import CacheState, FinishReason, Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
 from npc_engine.mind.actions import Action, Deed, Present, filled
 from npc_engine.mind.answer import Answer, raise_failure
+from npc_engine.mind.circumstances import Circumstances, Partner
 from npc_engine.mind.context import Context, Head, Segment
 from npc_engine.mind.judgement import Judge
 from npc_engine.mind.markup import Ids, Markup
@@ -36,6 +37,8 @@ REMEMBERED_ANSWERS = 4
 MAX_VALUE = 256
 """Tokens that a decision or the arguments of an action may take."""
 
+NOBODY = Partner("", "")
+
 LEAST_WINDOW = 64
 """Tokens of conversation, beside the reply, without which no answer makes sense."""
 
@@ -54,6 +57,7 @@ class Mind:
     """The mind of ``npc``. ``turn`` is held while it answers: it says one thing at a time.
 
     ``idle`` is held while its prompt is read in idle time: not everyone in the world may want that at once.
+    ``circumstances`` may be replaced at any time. Once ``forgotten`` nothing may be stored of it any more.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Mind:
         language: Language,
         generator: Generator,
         variables: Mapping[str, str],
+        circumstances: Circumstances,
         idle: asyncio.Semaphore,
         seed: int | None = None,
         answers: int = 0,
@@ -76,6 +81,8 @@ class Mind:
         self._loaded, self._language, self._generator = loaded, language, generator
         self._variables, self._idle = variables, idle
         self._seed, self._answers = seed, answers
+        self.circumstances = circumstances
+        self.forgotten = False
         # Every answer begins with the name of who gives it, as lines begin with their speaker's. Without it, small
         # models take the next turn in that play of names to be the player's.
         self._markup = language.markup.with_cue(tuple(language.tokenizer.encode_text(f"{self.persona.name}:")))
@@ -123,6 +130,26 @@ class Mind:
                 remedy="Send less text, or give the persona a larger memory.window_tokens.",
             )
 
+    def check_mood(self, mood: str) -> None:
+        """Raise UnknownMood for a mood that it can't be in."""
+        if mood not in self.persona.mood.range:
+            raise UnknownMood(
+                f"`mood`: {self.persona.name} can't be {mood!r}.",
+                remedy=f"Its persona's moods are {', '.join(self.persona.mood.range)}.",
+            )
+
+    def check_circumstances(self, circumstances: Circumstances) -> None:
+        """Raise LimitExceeded for more than leaves room for a conversation."""
+        # Of relationships a line brings up few; the state is told on every one.
+        told = " ".join(circumstances.sentences(self.persona, self._loaded.names, NOBODY, ""))
+        tokens, most = len(self._language.tokenizer.encode_text(told)), self._window // 4
+        if tokens > most:
+            raise LimitExceeded(
+                f"What {self.persona.name} has to know is {tokens} tokens long; {most} leave room for a conversation.",
+                remedy="Take facts away that it needs no more (null), or give the persona a larger "
+                "memory.window_tokens.",
+            )
+
     def line_ids(self, kind: str, speaker: str, text: str) -> Ids:
         """The ids with which a line enters the prompt. Whatever is in it, it stays one line of one speaker."""
         words = " ".join(text.split())
@@ -152,8 +179,11 @@ class Mind:
         priority: Priority = Priority.PLAYER,
         deadline: float | None = None,
         max_tokens: int | None = None,
+        partner: Partner = NOBODY,
     ) -> Answer:
-        """Start answering ``line``, the last thing heard. ``names``: of everyone else it must not speak for.
+        """Start answering ``line``, the last thing heard, by ``partner``.
+
+        ``names``: of everyone else it must not speak for.
 
         Call with ``turn`` held, and ``answered`` when the answer is over.
         """
@@ -161,7 +191,7 @@ class Mind:
         self.rest()
         generation, room = self.persona.generation, self._context.room
         most = self._longest_reply(max_tokens)
-        prompt = self._context.prompt(self._volatile(line))
+        prompt = self._context.prompt(self._volatile(line, partner))
         if len(prompt) + most > room:
             prompt = self._context.prompt(())
         most = max(1, min(most, room - len(prompt)))
@@ -198,10 +228,10 @@ class Mind:
         most = self.persona.generation.max_tokens
         return self._compact(most + min(RESERVE, (self._window - most) // 4))
 
-    def make_room(self, line: str, max_tokens: int | None) -> tuple[int, int] | None:
+    def make_room(self, line: str, max_tokens: int | None, partner: Partner = NOBODY) -> tuple[int, int] | None:
         """Let go of the oldest entries if the answer to ``line`` would not fit. Tokens before and after, or None."""
         around = len(self._markup.user_to_assistant) + len(self._markup.newline)
-        return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line)) + around)
+        return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line, partner)) + around)
 
     async def fork(self, question: str, *, max_tokens: int, priority: Priority = Priority.PLAYER) -> str:
         """What it would most likely say to ``question``, and never learns of: a second opinion, at any time.
@@ -255,6 +285,12 @@ class Mind:
             return None  # an action that can't be told in full is none
         assert isinstance(args, dict)
         return Deed(wanted.name, args)
+
+    async def forget(self, others: Sequence["Mind"]) -> None:
+        """Have what is kept of its attention state deleted, but for what it shares with ``others``."""
+        self.rest()
+        keep = tuple(other._context.stable for other in others if other._context.head.ids == self._context.head.ids)
+        await self._generator.forget(self._context.stable, len(self._context.head.ids), keep)
 
     async def expect(self, within: float) -> None:
         """It is likely to be spoken to ``within`` so many seconds: have its attention state brought up until then."""
@@ -326,18 +362,19 @@ class Mind:
                 ids = expected
         return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
 
-    def _volatile(self, line: str) -> Ids:
-        relation = self.persona.relationships.get(PLAYER)
+    def _volatile(self, line: str, partner: Partner) -> Ids:
+        now = self.circumstances
+        told = [*now.sentences(self.persona, self._loaded.names, partner, line)]
         lore = activated_lore(
             self.persona,
             self._loaded.world,
             line,
-            trust=relation.trust if relation else 0,
+            trust=now.trust(self.persona, partner),
             variables=self._variables,
         )
-        if not lore:
-            return ()
-        return tuple(self._language.tokenizer.encode_text(f"(You know: {' '.join(lore)})"))
+        if lore:
+            told.append(f"You know: {' '.join(lore)}")
+        return tuple(self._language.tokenizer.encode_text(f"({' '.join(told)})")) if told else ()
 
     def _sampling(self, max_tokens: int) -> Sampling:
         generation = self.persona.generation

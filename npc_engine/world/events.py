@@ -23,7 +23,10 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does."""
+    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does.
+
+    ``offers`` is what it may do about it.
+    """
 
     npc: str
     speaker: Speaker
@@ -45,6 +48,19 @@ class Happening:
     salience: float = 0.5
     silent: bool = True
     offers: Offers = field(default_factory=Offers)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How things are with ``npc`` from now on. What is not named stays; None takes a fact or relationship away.
+
+    A fact is a string, a number, a truth value or a list of strings; of a relationship, ``trust`` and ``note`` change.
+    """
+
+    npc: str
+    state: Mapping[str, object] = field(default_factory=dict)
+    mood: str | None = None
+    relationships: Mapping[str, Mapping[str, object] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

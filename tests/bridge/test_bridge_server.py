@@ -13,6 +13,7 @@ from bridge.listening import is_loopback
 from bridge.protocol import Limits
 from bridge.server import FLOOD_BYTES, Server
 from npc_engine.errors import DeadlinePassed, OperatorError, Overloaded
+from npc_engine.world.events import Update
 from tests.bridge.conftest import QUICK, Serve
 from tests.bridge.raw_client import GREETING, RawClient
 from tests.bridge.scripted_world import ScriptedWorld
@@ -154,6 +155,28 @@ async def test_pipelined_requests_find_their_npcs_as_the_earlier_ones_leave_them
     answers = [await raw.receive(), await raw.receive()]
     assert {(answer["re"], answer["type"]) for answer in answers} == {("spawn", "ok"), (4, "reply.done")}
     assert [say.speaker.id for say in world.said] == ["p1"]
+
+
+async def test_an_npc_is_told_how_things_are(raw: RawClient, world: ScriptedWorld) -> None:
+    await spawned(raw)
+    news = {"state": {"place": "the forge", "health": 3.0, "wound": None}, "mood": "angry"}
+    stands = {"tom": {"trust": -2}, "mira": None}
+    assert (await raw.ask(type="npc.update", id=1, npc="greta", **news, relationships=stands))["type"] == "ok"
+    [update] = world.updated
+    assert update == Update("greta", {"place": "the forge", "health": 3, "wound": None}, "angry", stands)
+    error = await raw.ask(type="npc.update", id=2, npc="greta", mood="hungry")
+    assert (error["code"], error["path"], "moods are calm" in error["message"]) == ("bad_message", "mood", True)
+
+
+async def test_an_npc_that_is_forgotten_is_gone_for_what_comes_after(raw: RawClient, world: ScriptedWorld) -> None:
+    world.slowness = 0.02
+    await spawned(raw)
+    await raw.send(type="npc.forget", id=1, npc="greta")
+    await raw.send(**{**SAY, "id": 2})
+    forgotten, refused = [await raw.receive(), await raw.receive()]
+    assert (forgotten["re"], forgotten["type"]) == (1, "ok")
+    assert (refused["re"], refused["code"], refused["path"]) == (2, "unknown_npc", "npc")
+    assert (await raw.ask(type="npc.forget", id=3, npc="greta"))["code"] == "unknown_npc"
 
 
 # Looking after it

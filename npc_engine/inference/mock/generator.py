@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -87,6 +87,9 @@ class MockGenerator:
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         """See Generator. There is nothing to bring up."""
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        """See Generator. There is nothing kept."""
 
     async def set_budgets(self, budgets: Budgets) -> None:
         """See Generator. A context needs nothing, so nothing is too little."""
