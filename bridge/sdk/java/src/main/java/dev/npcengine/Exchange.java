@@ -1,0 +1,153 @@
+package dev.npcengine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Flow;
+import java.util.function.Function;
+
+/**
+ * One request and the answers that it has got so far, as maps. Many may follow them, each from the beginning.
+ *
+ * <p>Its state belongs to the loop; {@link #last} and {@link #publisher} may be called from anywhere.
+ */
+final class Exchange {
+    /** Requests that leave something in a memory: carried out twice they would be there twice. */
+    private static final Set<String> TOLD_ONCE = Set.of("say", "event", "decide", "action.result");
+
+    final long id;
+    final String type;
+    final Map<String, Object> request;
+
+    private final Loop loop;
+    private final Callbacks callbacks;
+    private final List<Map<String, Object>> answers = new ArrayList<>();
+    private final List<Follower<?>> followers = new ArrayList<>();
+    private final CompletableFuture<Map<String, Object>> last = new CompletableFuture<>();
+    private NpcException error;
+    private boolean ended;
+    private boolean sent;
+    private boolean cancelled;
+
+    /** {@code request} has its {@code type} and {@code id}. */
+    Exchange(Loop loop, Callbacks callbacks, Map<String, Object> request) {
+        this.loop = loop;
+        this.callbacks = callbacks;
+        this.request = request;
+        this.id = (Long) request.get("id");
+        this.type = (String) request.get("type");
+    }
+
+    /** The last answer as {@code read} makes something of it, on the game's executor. Fails with NpcException. */
+    <T> CompletableFuture<T> last(Function<Map<String, Object>, T> read) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        last.thenApply(read).whenComplete((value, failure) -> {
+            if (failure == null) {
+                callbacks.complete(result, value);
+            } else {
+                callbacks.fail(result, asNpcException(failure));
+            }
+        });
+        return result;
+    }
+
+    /** All answers of which {@code pick} makes something other than null, in order and on the game's executor. */
+    <T> Flow.Publisher<T> publisher(Function<Map<String, Object>, T> pick) {
+        return subscriber -> {
+            Follower<T> follower = new Follower<>(this, pick, subscriber);
+            loop.execute(() -> {
+                followers.add(follower);
+                follower.begin();
+            });
+        };
+    }
+
+    void onLoop(Runnable task) {
+        loop.execute(task);
+    }
+
+    void onGame(Runnable callback) {
+        callbacks.run(callback);
+    }
+
+    List<Map<String, Object>> answers() {
+        return answers;
+    }
+
+    boolean ended() {
+        return ended;
+    }
+
+    /** Why there are no more answers, once there are none; null if the last one has come. */
+    NpcException error() {
+        return error;
+    }
+
+    /** Whether it can be asked again where nobody knows if it was heard. */
+    boolean repeatable() {
+        return !TOLD_ONCE.contains(type);
+    }
+
+    boolean sent() {
+        return sent;
+    }
+
+    void setSent(boolean sent) {
+        this.sent = sent;
+    }
+
+    boolean cancelled() {
+        return cancelled;
+    }
+
+    void setCancelled() {
+        cancelled = true;
+    }
+
+    /** Add an answer. Returns whether it is the last. */
+    boolean receive(Map<String, Object> answer) {
+        String kind = String.valueOf(answer.get("type"));
+        if (kind.equals("error")) {
+            fail(Answers.toException(answer));
+            return true;
+        }
+        answers.add(answer);
+        ended = isLast(kind);
+        advance();
+        if (ended) {
+            last.complete(answer);
+        }
+        return ended;
+    }
+
+    /** There will be no further answer, because of {@code reason}. */
+    void fail(NpcException reason) {
+        if (!ended) {
+            error = reason;
+            ended = true;
+            advance();
+            last.completeExceptionally(reason);
+        }
+    }
+
+    private void advance() {
+        followers.forEach(Follower::advance);
+    }
+
+    private boolean isLast(String kind) {
+        if (kind.equals("ok")) {
+            return true;
+        }
+        return type.equals("say") ? kind.equals("reply.done") : !kind.startsWith("reply.");
+    }
+
+    private static NpcException asNpcException(Throwable failure) {
+        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+        return cause instanceof NpcException known
+                ? known
+                : new NpcException("bad_message", "The server's answer can't be read: " + cause + ".");
+    }
+}

@@ -1,0 +1,452 @@
+package dev.npcengine;
+
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * A client's tie to its server, which outlives any one connection.
+ *
+ * <p>It connects, says hello, and when the connection is lost connects again, later and later. If the server still has
+ * the session, it goes on where it was: what was missed arrives, once and in order, and requests that may not have been
+ * heard are sent again under their ids. If not, the new session is told what stands, requests that do no harm twice
+ * are sent again, and lines and events fail, since nobody knows whether they were heard.
+ *
+ * <p>Everything here happens on the loop.
+ */
+final class Link implements Socket.Owner {
+    private static final System.Logger LOGGER = System.getLogger(Link.class.getName());
+    private static final int VERSION = 1;
+    private static final int TAKEN_OVER = 4001;
+    private static final long OPEN_REQUESTS = 64;
+    private static final long MESSAGE_BYTES = 256 * 1024;
+    private static final long MESSAGES_PER_SECOND = 200;
+    private static final long MESSAGE_BURST = 1000;
+    private static final long HEARTBEAT_MS = 30_000;
+    private static final long HEARTBEAT_TIMEOUT_MS = 120_000;
+
+    private enum State {
+        IDLE,
+        CONNECTING,
+        GREETING,
+        READY,
+        WAITING,
+        CLOSED
+    }
+
+    /** Who is told what no request asked for. */
+    interface Observer {
+        /** A session begins, or goes on. */
+        void welcomed(Map<String, Object> welcome);
+
+        /** The connection is lost; the next one is on its way. */
+        void lost(NpcException why);
+
+        /** A message that may concern more than the request it answers. */
+        void told(Map<String, Object> message);
+    }
+
+    private final Loop loop;
+    private final Settings settings;
+    private final HttpClient http;
+    private final Observer observer;
+    private final AtomicLong ids;
+    private final Callbacks callbacks;
+    private final Exchanges exchanges = new Exchanges();
+    private final Standing standing = new Standing();
+    private final CompletableFuture<Map<String, Object>> first = new CompletableFuture<>();
+    private final CompletableFuture<Void> closed = new CompletableFuture<>();
+
+    private State state = State.IDLE;
+    private Socket socket;
+    private Map<String, Object> limits = Map.of();
+    private Pace pace;
+    private String session = "";
+    private long lastSeq;
+    private boolean welcomed;
+    private int attempts;
+    private NpcException ending;
+    private String bye = "";
+    private Future<?> alarm;
+    private Future<?> patience;
+    private Future<?> turn;
+
+    Link(Loop loop, Callbacks callbacks, Settings settings, HttpClient http, AtomicLong ids, Observer observer) {
+        this.loop = loop;
+        this.callbacks = callbacks;
+        this.settings = settings;
+        this.http = http;
+        this.ids = ids;
+        this.observer = observer;
+    }
+
+    /** The first welcome; fails if there is none. Completes on the loop. */
+    CompletableFuture<Map<String, Object>> first() {
+        return first;
+    }
+
+    /** Completes on the loop once the last connection has ended after {@link #close}. */
+    CompletableFuture<Void> closed() {
+        return closed;
+    }
+
+    Standing standing() {
+        return standing;
+    }
+
+    /** Begin to connect. Harmless when repeated. */
+    void start() {
+        if (state == State.IDLE) {
+            await(gone("No server has answered at " + settings.url() + " yet"));
+            connect();
+        }
+    }
+
+    /** Send a request as soon as that can be. */
+    void open(Exchange exchange) {
+        if (state == State.CLOSED) {
+            exchange.fail(ending);
+        } else if (state != State.IDLE && state != State.READY && patience == null) {
+            exchange.fail(gone("No server answers at " + settings.url() + " for now"));
+        } else {
+            exchanges.add(exchange);
+            pump();
+        }
+    }
+
+    /** Have the server stop what {@code exchange} asked for; if it doesn't know of it yet, it never will. */
+    void cancel(Exchange exchange) {
+        if (exchange.ended() || exchange.cancelled()) {
+            return;
+        }
+        exchange.setCancelled();
+        if (!exchange.sent()) {
+            exchanges.remove(exchange);
+            exchange.receive(cancelled(exchange));
+        } else if (state == State.READY) {
+            sendCancel(exchange);
+        }
+    }
+
+    /** End: open requests fail, the server is told goodbye. Harmless when repeated. */
+    void close() {
+        end(new NpcException(NpcException.CLOSED, "This client was closed."));
+    }
+
+    @Override
+    public void opened(Socket from) {
+        if (from == socket && state == State.CONNECTING) {
+            state = State.GREETING;
+            from.send(Msgpack.encode(hello()));
+        }
+    }
+
+    @Override
+    public void received(Socket from, byte[] frame) {
+        if (from != socket || state == State.CLOSED) {
+            return;
+        }
+        Map<String, Object> message;
+        try {
+            message = Msgpack.decode(frame);
+        } catch (NpcException error) {
+            from.abort("it sent what can't be read: " + error.getMessage());
+            return;
+        }
+        if (state == State.GREETING) {
+            greeted(from, message);
+        } else {
+            receive(message);
+        }
+    }
+
+    @Override
+    public void ended(Socket from, int code, String reason) {
+        if (from != socket) {
+            return;
+        }
+        stop(alarm);
+        stop(turn);
+        turn = null;
+        if (state == State.CLOSED) {
+            closed.complete(null);
+            return;
+        }
+        boolean wasReady = state == State.READY;
+        String why = bye.isEmpty() ? reason : bye;
+        bye = "";
+        if (code == TAKEN_OVER) {
+            session = "";
+        }
+        if (!welcomed && !settings.waitForServer()) {
+            String remedy = "Start one with `npc-engine serve`, or name the address of one.";
+            end(new NpcException(
+                    NpcException.UNREACHABLE,
+                    "No NPC Engine answers at " + settings.url() + " (" + why + "). " + remedy));
+            closed.complete(null);
+            return;
+        }
+        state = State.WAITING;
+        if (wasReady) {
+            NpcException error = gone("The connection to " + settings.url() + " ended: " + why);
+            await(error);
+            observer.lost(error);
+        }
+        loop.later(settings.backoff().before(attempts++), this::reconnect);
+    }
+
+    private void reconnect() {
+        if (state == State.WAITING) {
+            connect();
+        }
+    }
+
+    private void connect() {
+        state = State.CONNECTING;
+        socket = new Socket(loop, this);
+        Socket current = socket;
+        alarm = loop.later(settings.timeout(), () -> current.abort("it doesn't answer within " + settings.timeout()));
+        socket.open(http, settings.url(), settings.timeout());
+    }
+
+    private Map<String, Object> hello() {
+        Map<String, Object> hello = new LinkedHashMap<>();
+        hello.put("type", "hello");
+        hello.put("id", 0L);
+        hello.put("protocol", VERSION);
+        hello.put(
+                "client",
+                Map.of("name", settings.name(), "version", settings.version(), "game", settings.game()));
+        if (settings.token() != null) {
+            hello.put("token", settings.token());
+        }
+        if (!session.isEmpty()) {
+            hello.put("resume", Map.of("session", session, "last_seq", lastSeq));
+        }
+        return hello;
+    }
+
+    private void greeted(Socket from, Map<String, Object> message) {
+        switch (Answers.type(message)) {
+            case "welcome" -> welcome(message);
+            case "error" -> {
+                NpcException error = Answers.toException(message);
+                // A server that shuts down or has no room says so too; only these don't mend themselves.
+                if (error.code().equals("unauthorized") || error.code().equals("unsupported_version")
+                        || error.code().equals("bad_message")) {
+                    end(error);
+                } else {
+                    from.abort(error.getMessage());
+                }
+            }
+            case "bye" -> bye = Answers.text(message, "reason", "");
+            default -> from.abort("it doesn't answer as an NPC Engine does");
+        }
+    }
+
+    private void welcome(Map<String, Object> message) {
+        stop(alarm);
+        stop(patience);
+        patience = null;
+        state = State.READY;
+        attempts = 0;
+        welcomed = true;
+        limits = Answers.map(message, "limits");
+        boolean resumed = Boolean.TRUE.equals(message.get("resumed"));
+        if (resumed) {
+            repeatUnanswered();
+        } else {
+            beginAfresh(message);
+        }
+        watch(Answers.map(message, "heartbeat"));
+        observer.welcomed(message);
+        first.complete(message);
+        pump();
+    }
+
+    /** What was sent and got no answer may not have arrived. The server knows it by its id if it did. */
+    private void repeatUnanswered() {
+        for (Exchange exchange : exchanges.underWay()) {
+            if (exchange.answers().isEmpty()) {
+                pace.take(System.nanoTime());
+                socket.send(Msgpack.encode(exchange.request));
+            }
+            if (exchange.cancelled()) {
+                sendCancel(exchange);
+            }
+        }
+    }
+
+    private void beginAfresh(Map<String, Object> message) {
+        boolean again = !session.isEmpty() || lastSeq > 0;
+        session = Answers.text(message, "session", "");
+        lastSeq = Answers.integer(message, "seq", 0);
+        pace = new Pace(
+                limit("messages_per_second", MESSAGES_PER_SECOND),
+                limit("message_burst", MESSAGE_BURST),
+                System.nanoTime());
+        List<Exchange> repeated = new ArrayList<>();
+        for (Exchange exchange : exchanges.underWay()) {
+            if (exchange.repeatable()) {
+                repeated.add(exchange);
+            } else {
+                exchanges.remove(exchange);
+                exchange.fail(gone("The server has lost the session"));
+            }
+        }
+        exchanges.recall(repeated);
+        if (again) {
+            exchanges.addFirst(standing.requests().stream().map(this::renewed).toList());
+        }
+    }
+
+    private Exchange renewed(Map<String, Object> request) {
+        Map<String, Object> copy = new LinkedHashMap<>(request);
+        copy.put("id", ids.incrementAndGet());
+        Exchange exchange = new Exchange(loop, callbacks, copy);
+        exchange.last(answer -> answer).exceptionally(error -> {
+            LOGGER.log(System.Logger.Level.WARNING, "The new session doesn't take {0}: {1}", request, error);
+            return null;
+        });
+        return exchange;
+    }
+
+    private void receive(Map<String, Object> message) {
+        long seq = Answers.integer(message, "seq", 0);
+        if (seq > 0 && seq <= lastSeq) {
+            return;
+        }
+        lastSeq = Math.max(lastSeq, seq);
+        if (Answers.type(message).equals("bye")) {
+            bye = Answers.text(message, "reason", "");
+            return;
+        }
+        Exchange exchange = exchanges.find(message.get("re"));
+        if (exchange != null && exchange.receive(message)) {
+            exchanges.remove(exchange);
+            if (exchange.error() == null) {
+                standing.note(exchange.request);
+            }
+            pump();
+        }
+        observer.told(message);
+    }
+
+    /** Send what waits, as much as the server takes for now. */
+    private void pump() {
+        if (state != State.READY || turn != null) {
+            return;
+        }
+        Exchange next;
+        while ((next = exchanges.peek(limit("open_requests", OPEN_REQUESTS))) != null) {
+            byte[] frame;
+            try {
+                frame = encode(next);
+            } catch (NpcException error) {
+                exchanges.dropNext();
+                next.fail(error);
+                continue;
+            }
+            Duration wait = pace.take(System.nanoTime());
+            if (!wait.isZero()) {
+                turn = loop.later(wait, this::nextTurn);
+                return;
+            }
+            exchanges.sendNext();
+            socket.send(frame);
+        }
+    }
+
+    private void nextTurn() {
+        turn = null;
+        pump();
+    }
+
+    private byte[] encode(Exchange exchange) {
+        byte[] frame = Msgpack.encode(exchange.request);
+        long most = limit("message_bytes", MESSAGE_BYTES);
+        if (frame.length > most) {
+            // Too much to be read, so that the server might not be able to say what it refuses.
+            String message = "The message has " + frame.length + " bytes; the server takes at most " + most + ".";
+            throw new NpcException("limit_size", message);
+        }
+        return frame;
+    }
+
+    private void sendCancel(Exchange exchange) {
+        pace.take(System.nanoTime());
+        socket.send(Msgpack.encode(Map.of("type", "cancel", "target", exchange.id)));
+    }
+
+    /** Nothing at all has come for so long that the server would have sent several pings: it is gone. */
+    private void watch(Map<String, Object> heartbeat) {
+        Duration most = Duration.ofMillis(Answers.integer(heartbeat, "timeout_ms", HEARTBEAT_TIMEOUT_MS));
+        Duration interval = Duration.ofMillis(Answers.integer(heartbeat, "interval_ms", HEARTBEAT_MS));
+        Socket current = socket;
+        alarm = loop.later(interval, () -> {
+            if (current.silence().compareTo(most) > 0) {
+                current.abort("nothing has come from it for " + most);
+            } else if (current == socket && state == State.READY) {
+                watch(heartbeat);
+            }
+        });
+    }
+
+    /** Requests wait a while for a connection; then they, and those that come until there is one, fail. */
+    private void await(NpcException error) {
+        patience = loop.later(settings.patience(), () -> {
+            patience = null;
+            exchanges.fail(error);
+        });
+    }
+
+    private void end(NpcException why) {
+        if (state == State.CLOSED) {
+            return;
+        }
+        boolean connected = socket != null && state != State.WAITING;
+        state = State.CLOSED;
+        ending = why;
+        stop(patience);
+        exchanges.fail(why);
+        first.completeExceptionally(why);
+        if (connected) {
+            socket.close();
+        } else {
+            closed.complete(null);
+        }
+    }
+
+    private long limit(String name, long otherwise) {
+        return Answers.integer(limits, name, otherwise);
+    }
+
+    private NpcException gone(String what) {
+        return new NpcException(NpcException.CONNECTION_LOST, what + ".");
+    }
+
+    private static Map<String, Object> cancelled(Exchange exchange) {
+        if (!exchange.type.equals("say")) {
+            return Map.of("type", "error", "code", "cancelled", "message", "Cancelled before it was sent.");
+        }
+        return Map.of(
+                "type", "reply.done",
+                "re", exchange.id,
+                "npc", exchange.request.get("npc"),
+                "text", "",
+                "finish", "cancelled");
+    }
+
+    private static void stop(Future<?> timer) {
+        if (timer != null) {
+            timer.cancel(false);
+        }
+    }
+}

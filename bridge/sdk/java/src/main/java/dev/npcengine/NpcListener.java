@@ -1,0 +1,4 @@
+package dev.npcengine;
+
+/** PLACEHOLDER */
+public interface NpcListener {}
