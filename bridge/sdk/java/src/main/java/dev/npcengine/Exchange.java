@@ -20,6 +20,7 @@ final class Exchange {
 
     final long id;
     final String type;
+    final byte[] frame;
     final Map<String, Object> request;
 
     private final Loop loop;
@@ -32,13 +33,23 @@ final class Exchange {
     private boolean sent;
     private boolean cancelled;
 
-    /** {@code request} has its {@code type} and {@code id}. */
+    /** {@code request} has its {@code type} and {@code id}. It has ended already if it can't be written. */
     Exchange(Loop loop, Callbacks callbacks, Map<String, Object> request) {
         this.loop = loop;
         this.callbacks = callbacks;
-        this.request = request;
         this.id = (Long) request.get("id");
         this.type = (String) request.get("type");
+        byte[] written = new byte[0];
+        // A copy: the game may change its lists and maps while the request waits.
+        Map<String, Object> copy = Map.of();
+        try {
+            written = Msgpack.encode(request);
+            copy = Msgpack.decode(written);
+        } catch (NpcException unwritable) {
+            fail(unwritable);
+        }
+        this.frame = written;
+        this.request = copy;
     }
 
     /** The last answer as {@code read} makes something of it, on the game's executor. Fails with NpcException. */
@@ -144,7 +155,8 @@ final class Exchange {
         return type.equals("say") ? kind.equals("reply.done") : !kind.startsWith("reply.");
     }
 
-    private static NpcException asNpcException(Throwable failure) {
+    /** What an exception that comes out of a future means to the game. */
+    static NpcException asNpcException(Throwable failure) {
         Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
         return cause instanceof NpcException known
                 ? known

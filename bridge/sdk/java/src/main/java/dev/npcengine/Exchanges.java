@@ -21,9 +21,6 @@ final class Exchanges {
 
     /** Have {@code exchange} wait for its turn. It fails if too many do. */
     void add(Exchange exchange) {
-        if (exchange.ended()) {
-            return;
-        }
         if (waiting.size() >= MOST_WAITING) {
             String message = MOST_WAITING + " requests wait to be sent; ask for less at once.";
             exchange.fail(new NpcException("limit_requests", message));

@@ -28,14 +28,12 @@ final class Follower<T> implements Flow.Subscription {
 
     /** Deliver what was asked for and is there. */
     void advance() {
-        while (!cancelled && !completed && demand > 0 && index < exchange.answers().size()) {
-            T item = pick.apply(exchange.answers().get(index++));
-            if (item != null) {
-                demand--;
-                deliver(() -> subscriber.onNext(item));
-            }
+        try {
+            deliverWanted();
+            skipOthers();
+        } catch (RuntimeException malformed) {
+            fail(Exchange.asNpcException(malformed));
         }
-        skipOthers();
         if (!completed && exchange.ended() && index == exchange.answers().size()) {
             completed = true;
             NpcException error = exchange.error();
@@ -43,12 +41,21 @@ final class Follower<T> implements Flow.Subscription {
         }
     }
 
+    private void deliverWanted() {
+        while (!cancelled && !completed && demand > 0 && index < exchange.answers().size()) {
+            T item = pick.apply(exchange.answers().get(index++));
+            if (item != null) {
+                demand--;
+                deliver(() -> subscriber.onNext(item));
+            }
+        }
+    }
+
     @Override
     public void request(long count) {
         exchange.onLoop(() -> {
-            if (count <= 0 && !completed) {
-                completed = true;
-                deliver(() -> subscriber.onError(new IllegalArgumentException("Expected to be asked for 1 or more.")));
+            if (count <= 0) {
+                fail(new IllegalArgumentException("Expected to be asked for 1 or more."));
             } else {
                 demand = demand + count < 0 ? Long.MAX_VALUE : demand + count;
                 advance();
@@ -65,6 +72,13 @@ final class Follower<T> implements Flow.Subscription {
     private void skipOthers() {
         while (index < exchange.answers().size() && pick.apply(exchange.answers().get(index)) == null) {
             index++;
+        }
+    }
+
+    private void fail(RuntimeException error) {
+        if (!completed) {
+            completed = true;
+            deliver(() -> subscriber.onError(error));
         }
     }
 

@@ -1,6 +1,12 @@
 package dev.npcengine;
 
-import java.net.URI;
+import dev.npcengine.protocol.Cancel;
+import dev.npcengine.protocol.ClientInfo;
+import dev.npcengine.protocol.Heartbeat;
+import dev.npcengine.protocol.Hello;
+import dev.npcengine.protocol.Protocol;
+import dev.npcengine.protocol.Resume;
+import dev.npcengine.protocol.Welcome;
 import java.net.http.HttpClient;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,14 +29,12 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 final class Link implements Socket.Owner {
     private static final System.Logger LOGGER = System.getLogger(Link.class.getName());
-    private static final int VERSION = 1;
     private static final int TAKEN_OVER = 4001;
     private static final long OPEN_REQUESTS = 64;
     private static final long MESSAGE_BYTES = 256 * 1024;
     private static final long MESSAGES_PER_SECOND = 200;
     private static final long MESSAGE_BURST = 1000;
-    private static final long HEARTBEAT_MS = 30_000;
-    private static final long HEARTBEAT_TIMEOUT_MS = 120_000;
+    private static final Heartbeat HEARTBEAT = new Heartbeat(30_000, 120_000);
 
     private enum State {
         IDLE,
@@ -44,7 +48,7 @@ final class Link implements Socket.Owner {
     /** Who is told what no request asked for. */
     interface Observer {
         /** A session begins, or goes on. */
-        void welcomed(Map<String, Object> welcome);
+        void welcomed(Welcome welcome);
 
         /** The connection is lost; the next one is on its way. */
         void lost(NpcException why);
@@ -60,8 +64,8 @@ final class Link implements Socket.Owner {
     private final AtomicLong ids;
     private final Callbacks callbacks;
     private final Exchanges exchanges = new Exchanges();
-    private final Standing standing = new Standing();
-    private final CompletableFuture<Map<String, Object>> first = new CompletableFuture<>();
+    private final Standing standing;
+    private final CompletableFuture<Welcome> first = new CompletableFuture<>();
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     private State state = State.IDLE;
@@ -78,27 +82,31 @@ final class Link implements Socket.Owner {
     private Future<?> patience;
     private Future<?> turn;
 
-    Link(Loop loop, Callbacks callbacks, Settings settings, HttpClient http, AtomicLong ids, Observer observer) {
+    Link(
+            Loop loop,
+            Callbacks callbacks,
+            Settings settings,
+            HttpClient http,
+            AtomicLong ids,
+            Standing standing,
+            Observer observer) {
         this.loop = loop;
         this.callbacks = callbacks;
         this.settings = settings;
         this.http = http;
         this.ids = ids;
+        this.standing = standing;
         this.observer = observer;
     }
 
     /** The first welcome; fails if there is none. Completes on the loop. */
-    CompletableFuture<Map<String, Object>> first() {
+    CompletableFuture<Welcome> first() {
         return first;
     }
 
     /** Completes on the loop once the last connection has ended after {@link #close}. */
     CompletableFuture<Void> closed() {
         return closed;
-    }
-
-    Standing standing() {
-        return standing;
     }
 
     /** Begin to connect. Harmless when repeated. */
@@ -111,6 +119,9 @@ final class Link implements Socket.Owner {
 
     /** Send a request as soon as that can be. */
     void open(Exchange exchange) {
+        if (exchange.ended()) {
+            return;
+        }
         if (state == State.CLOSED) {
             exchange.fail(ending);
         } else if (state != State.IDLE && state != State.READY && patience == null) {
@@ -217,25 +228,20 @@ final class Link implements Socket.Owner {
     }
 
     private Map<String, Object> hello() {
-        Map<String, Object> hello = new LinkedHashMap<>();
-        hello.put("type", "hello");
-        hello.put("id", 0L);
-        hello.put("protocol", VERSION);
-        hello.put(
-                "client",
-                Map.of("name", settings.name(), "version", settings.version(), "game", settings.game()));
-        if (settings.token() != null) {
-            hello.put("token", settings.token());
-        }
-        if (!session.isEmpty()) {
-            hello.put("resume", Map.of("session", session, "last_seq", lastSeq));
-        }
-        return hello;
+        ClientInfo client = ClientInfo.of(settings.name()).withVersion(settings.version()).withGame(settings.game());
+        Hello hello = Hello.of(Protocol.VERSION, client).withId(0L).withToken(settings.token());
+        return (session.isEmpty() ? hello : hello.withResume(new Resume(session, lastSeq))).toMap();
     }
 
     private void greeted(Socket from, Map<String, Object> message) {
         switch (Answers.type(message)) {
-            case "welcome" -> welcome(message);
+            case Welcome.TYPE -> {
+                try {
+                    welcome(Welcome.fromMap(message), Answers.map(message, "limits"));
+                } catch (IllegalArgumentException malformed) {
+                    from.abort("its welcome can't be read: " + malformed.getMessage());
+                }
+            }
             case "error" -> {
                 NpcException error = Answers.toException(message);
                 // A server that shuts down or has no room says so too; only these don't mend themselves.
@@ -251,23 +257,22 @@ final class Link implements Socket.Owner {
         }
     }
 
-    private void welcome(Map<String, Object> message) {
+    private void welcome(Welcome welcome, Map<String, Object> stated) {
         stop(alarm);
         stop(patience);
         patience = null;
         state = State.READY;
         attempts = 0;
         welcomed = true;
-        limits = Answers.map(message, "limits");
-        boolean resumed = Boolean.TRUE.equals(message.get("resumed"));
-        if (resumed) {
+        limits = stated;
+        if (Boolean.TRUE.equals(welcome.resumed())) {
             repeatUnanswered();
         } else {
-            beginAfresh(message);
+            beginAfresh(welcome);
         }
-        watch(Answers.map(message, "heartbeat"));
-        observer.welcomed(message);
-        first.complete(message);
+        watch(welcome.heartbeat() == null ? HEARTBEAT : welcome.heartbeat());
+        observer.welcomed(welcome);
+        first.complete(welcome);
         pump();
     }
 
@@ -276,7 +281,7 @@ final class Link implements Socket.Owner {
         for (Exchange exchange : exchanges.underWay()) {
             if (exchange.answers().isEmpty()) {
                 pace.take(System.nanoTime());
-                socket.send(Msgpack.encode(exchange.request));
+                socket.send(exchange.frame);
             }
             if (exchange.cancelled()) {
                 sendCancel(exchange);
@@ -284,10 +289,10 @@ final class Link implements Socket.Owner {
         }
     }
 
-    private void beginAfresh(Map<String, Object> message) {
-        boolean again = !session.isEmpty() || lastSeq > 0;
-        session = Answers.text(message, "session", "");
-        lastSeq = Answers.integer(message, "seq", 0);
+    private void beginAfresh(Welcome welcome) {
+        boolean again = lastSeq > 0;
+        session = welcome.session();
+        lastSeq = welcome.seq() == null ? 0 : welcome.seq();
         pace = new Pace(
                 limit("messages_per_second", MESSAGES_PER_SECOND),
                 limit("message_burst", MESSAGE_BURST),
@@ -346,12 +351,10 @@ final class Link implements Socket.Owner {
         }
         Exchange next;
         while ((next = exchanges.peek(limit("open_requests", OPEN_REQUESTS))) != null) {
-            byte[] frame;
-            try {
-                frame = encode(next);
-            } catch (NpcException error) {
+            long most = limit("message_bytes", MESSAGE_BYTES);
+            if (next.frame.length > most) {
                 exchanges.dropNext();
-                next.fail(error);
+                next.fail(tooLarge(next.frame.length, most));
                 continue;
             }
             Duration wait = pace.take(System.nanoTime());
@@ -360,7 +363,7 @@ final class Link implements Socket.Owner {
                 return;
             }
             exchanges.sendNext();
-            socket.send(frame);
+            socket.send(next.frame);
         }
     }
 
@@ -369,26 +372,21 @@ final class Link implements Socket.Owner {
         pump();
     }
 
-    private byte[] encode(Exchange exchange) {
-        byte[] frame = Msgpack.encode(exchange.request);
-        long most = limit("message_bytes", MESSAGE_BYTES);
-        if (frame.length > most) {
-            // Too much to be read, so that the server might not be able to say what it refuses.
-            String message = "The message has " + frame.length + " bytes; the server takes at most " + most + ".";
-            throw new NpcException("limit_size", message);
-        }
-        return frame;
+    /** Such a message might be too much to be read, so that the server couldn't say what it refuses. */
+    private static NpcException tooLarge(int bytes, long most) {
+        String message = "The message has " + bytes + " bytes; the server takes at most " + most + ".";
+        return new NpcException("limit_size", message);
     }
 
     private void sendCancel(Exchange exchange) {
         pace.take(System.nanoTime());
-        socket.send(Msgpack.encode(Map.of("type", "cancel", "target", exchange.id)));
+        socket.send(Msgpack.encode(Cancel.of(exchange.id).toMap()));
     }
 
     /** Nothing at all has come for so long that the server would have sent several pings: it is gone. */
-    private void watch(Map<String, Object> heartbeat) {
-        Duration most = Duration.ofMillis(Answers.integer(heartbeat, "timeout_ms", HEARTBEAT_TIMEOUT_MS));
-        Duration interval = Duration.ofMillis(Answers.integer(heartbeat, "interval_ms", HEARTBEAT_MS));
+    private void watch(Heartbeat heartbeat) {
+        Duration most = Duration.ofMillis(heartbeat.timeoutMs());
+        Duration interval = Duration.ofMillis(heartbeat.intervalMs());
         Socket current = socket;
         alarm = loop.later(interval, () -> {
             if (current.silence().compareTo(most) > 0) {
