@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # Builds build/npc-engine-client.jar, its sources' documentation, and runs the tests, with a JDK 17 and jars from a folder:
 #     bash bridge/sdk/java/build.sh [jar | doc | test]        (default: all three)
-# JARS is the folder with msgpack-core.jar and, for tests, junit-platform-console-standalone.jar: Debian's packages
-# libmsgpack-java and junit5 put them into /usr/share/java. The tests start `PYTHON -m npc_engine.cli serve`.
+# JARS is the folder with msgpack-core.jar and, for tests, junit-platform-console-standalone.jar and gson.jar: Debian's
+# packages libmsgpack-java, junit5 and libgoogle-gson-java put them into /usr/share/java. The tests start servers as
+# `PYTHON -m npc_engine.cli serve`, from the root of the repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+root="$(cd ../../.. && pwd)"
 
 jars="${JARS:-/usr/share/java}"
 msgpack="$jars/msgpack-core.jar"
 junit="$jars/junit-platform-console-standalone.jar"
+gson="$jars/gson.jar"
 strict=(--release 17 -encoding UTF-8 -Xlint:all -Werror)
 
 sources() { find "$1" -name '*.java' | sort; }
@@ -23,15 +26,16 @@ jar_() {
 doc() {
     rm -rf build/doc
     # shellcheck disable=SC2046
-    javadoc -quiet -Xdoclint:all -Werror --release 17 -encoding UTF-8 -cp "$msgpack" -d build/doc $(sources src/main/java)
+    javadoc -quiet -Xdoclint:all -Xdoclint/package:dev.npcengine -Werror --release 17 -encoding UTF-8 -cp "$msgpack" -d build/doc $(sources src/main/java)
 }
 
 test_() {
     rm -rf build/test && mkdir -p build/test
     # shellcheck disable=SC2046
-    javac "${strict[@]}" -cp "build/classes:$msgpack:$junit" -d build/test $(sources src/test/java)
-    java -ea -Dnpc.python="${PYTHON:-python3}" -jar "$junit" -cp "build/test:build/classes:$msgpack" \
-        --scan-classpath build/test --fail-if-no-tests --disable-banner --details=tree
+    javac "${strict[@]}" -cp "build/classes:$msgpack:$junit:$gson" -d build/test $(sources src/test/java)
+    java -ea -Dnpc.root="$root" -Dnpc.python="${PYTHON:-python3}" -jar "$junit" \
+        -cp "build/test:build/classes:$msgpack:$gson" \
+        --scan-classpath build/test --fail-if-no-tests --disable-banner --details="${DETAILS:-tree}"
 }
 
 case "${1:-all}" in

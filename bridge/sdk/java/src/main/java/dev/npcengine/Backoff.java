@@ -18,6 +18,8 @@ public record Backoff(Duration first, Duration longest) {
     /**
      * Checks the times.
      *
+     * @param first before the first attempt
+     * @param longest between two attempts at most
      * @throws IllegalArgumentException if {@code first} is not positive or above {@code longest}
      */
     public Backoff {

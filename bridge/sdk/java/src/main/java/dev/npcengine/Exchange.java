@@ -7,12 +7,13 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Flow;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
  * One request and the answers that it has got so far, as maps. Many may follow them, each from the beginning.
  *
- * <p>Its state belongs to the loop; {@link #last} and {@link #publisher} may be called from anywhere.
+ * <p>Its state belongs to the loop; {@link #last}, {@link #publisher} and {@link #each} may be called from anywhere.
  */
 final class Exchange {
     /** Requests that leave something in a memory: carried out twice they would be there twice. */
@@ -67,13 +68,12 @@ final class Exchange {
 
     /** All answers of which {@code pick} makes something other than null, in order and on the game's executor. */
     <T> Flow.Publisher<T> publisher(Function<Map<String, Object>, T> pick) {
-        return subscriber -> {
-            Follower<T> follower = new Follower<>(this, pick, subscriber);
-            loop.execute(() -> {
-                followers.add(follower);
-                follower.begin();
-            });
-        };
+        return subscriber -> add(new Follower<>(this, pick, subscriber, 0));
+    }
+
+    /** Give {@code listener} what the publisher would, all of it, and before the last answer. */
+    <T> void each(Function<Map<String, Object>, T> pick, Consumer<? super T> listener) {
+        add(new Follower<>(this, pick, new Unhurried<>(listener), Long.MAX_VALUE));
     }
 
     void onLoop(Runnable task) {
@@ -142,6 +142,13 @@ final class Exchange {
             advance();
             last.completeExceptionally(reason);
         }
+    }
+
+    private void add(Follower<?> follower) {
+        loop.execute(() -> {
+            followers.add(follower);
+            follower.begin();
+        });
     }
 
     private void advance() {

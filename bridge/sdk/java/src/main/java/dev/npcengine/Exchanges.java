@@ -55,7 +55,7 @@ final class Exchanges {
 
     /** The exchange under way that answers with {@code re} belong to; null if there is none. */
     Exchange find(Object re) {
-        return re instanceof Long id ? sent.get(id) : null;
+        return re instanceof Number id ? sent.get(id.longValue()) : null; // 3.0 is 3
     }
 
     /** {@code exchange} has ended. */

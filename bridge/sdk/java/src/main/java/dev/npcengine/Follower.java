@@ -14,7 +14,13 @@ final class Follower<T> implements Flow.Subscription {
     private boolean completed;
     private volatile boolean cancelled;
 
-    Follower(Exchange exchange, Function<Map<String, Object>, T> pick, Flow.Subscriber<? super T> subscriber) {
+    /** {@code demand} is how many are wanted before the subscriber asks for any. */
+    Follower(
+            Exchange exchange,
+            Function<Map<String, Object>, T> pick,
+            Flow.Subscriber<? super T> subscriber,
+            long demand) {
+        this.demand = demand;
         this.exchange = exchange;
         this.pick = pick;
         this.subscriber = subscriber;

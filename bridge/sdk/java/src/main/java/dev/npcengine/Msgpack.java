@@ -1,6 +1,7 @@
 package dev.npcengine;
 
 import java.io.IOException;
+import java.nio.charset.CodingErrorAction;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,6 +21,10 @@ import org.msgpack.value.ValueType;
 final class Msgpack {
     private static final int MOST_LEVELS = 64;
     private static final int FIRST_CAPACITY = 16;
+
+    private static final MessagePack.UnpackerConfig STRICT = new MessagePack.UnpackerConfig()
+            .withActionOnMalformedString(CodingErrorAction.REPORT)
+            .withActionOnUnmappableString(CodingErrorAction.REPORT);
 
     private Msgpack() {}
 
@@ -43,7 +48,7 @@ final class Msgpack {
      * @throws NpcException with code {@code bad_message} if the bytes are not one msgpack map of these values
      */
     static Map<String, Object> decode(byte[] frame) {
-        try (MessageUnpacker unpacker = MessagePack.newDefaultUnpacker(frame)) {
+        try (MessageUnpacker unpacker = STRICT.newUnpacker(frame)) {
             if (unpacker.getNextFormat().getValueType() != ValueType.MAP) {
                 throw wrong("not a map");
             }
@@ -108,12 +113,20 @@ final class Msgpack {
             }
             case BOOLEAN -> unpacker.unpackBoolean();
             case INTEGER -> unpacker.unpackLong();
-            case FLOAT -> unpacker.unpackDouble();
+            case FLOAT -> readNumber(unpacker);
             case STRING -> unpacker.unpackString();
             case ARRAY -> readList(unpacker, size, level);
             case MAP -> readMap(unpacker, size, level);
             default -> throw wrong("binary data and extension types are not part of the protocol");
         };
+    }
+
+    private static Double readNumber(MessageUnpacker unpacker) throws IOException {
+        double number = unpacker.unpackDouble();
+        if (!Double.isFinite(number)) {
+            throw wrong("a number is not finite");
+        }
+        return number;
     }
 
     private static List<Object> readList(MessageUnpacker unpacker, int size, int level) throws IOException {

@@ -21,8 +21,13 @@ public final class NpcException extends RuntimeException {
 
     private static final long serialVersionUID = 1L;
 
+    /** For programs. */
     private final String code;
+
+    /** Leads into the request; may be empty. */
     private final String path;
+
+    /** Milliseconds; null if the server didn't say. */
     private final Long retryAfterMs;
 
     /**

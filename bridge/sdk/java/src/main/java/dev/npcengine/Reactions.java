@@ -32,9 +32,9 @@ public final class Reactions {
      * @return these reactions
      */
     public Reactions onSentence(Consumer<ReplySentence> listener) {
-        exchange.publisher(answer ->
-                        Answers.type(answer).equals(ReplySentence.TYPE) ? ReplySentence.fromMap(answer) : null)
-                .subscribe(new Unhurried<>(listener));
+        exchange.each(
+                answer -> Answers.type(answer).equals(ReplySentence.TYPE) ? ReplySentence.fromMap(answer) : null,
+                listener);
         return this;
     }
 

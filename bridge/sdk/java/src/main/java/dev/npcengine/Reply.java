@@ -31,7 +31,7 @@ public final class Reply {
      * @return this reply
      */
     public Reply onPiece(Consumer<String> listener) {
-        pieces().subscribe(new Unhurried<>(listener));
+        exchange.each(answer -> text(answer, ReplyDelta.TYPE), listener);
         return this;
     }
 
@@ -42,7 +42,7 @@ public final class Reply {
      * @return this reply
      */
     public Reply onSentence(Consumer<String> listener) {
-        sentences().subscribe(new Unhurried<>(listener));
+        exchange.each(answer -> text(answer, ReplySentence.TYPE), listener);
         return this;
     }
 
@@ -65,7 +65,7 @@ public final class Reply {
     }
 
     /**
-     * The complete answer, with its usage and timings, after the last piece and the last sentence.
+     * The complete answer, with its usage and timings. Listeners have heard all of it by then.
      *
      * @return completes on the executor for callbacks; fails with {@link NpcException}
      */

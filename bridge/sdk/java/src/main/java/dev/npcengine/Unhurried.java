@@ -3,7 +3,7 @@ package dev.npcengine;
 import java.util.concurrent.Flow;
 import java.util.function.Consumer;
 
-/** A subscriber that takes whatever comes. How it ends is for others to know. */
+/** A subscriber of which it is known that it takes whatever comes. How it ends is for others to know. */
 final class Unhurried<T> implements Flow.Subscriber<T> {
     private final Consumer<? super T> listener;
 
@@ -12,9 +12,7 @@ final class Unhurried<T> implements Flow.Subscriber<T> {
     }
 
     @Override
-    public void onSubscribe(Flow.Subscription subscription) {
-        subscription.request(Long.MAX_VALUE);
-    }
+    public void onSubscribe(Flow.Subscription subscription) {}
 
     @Override
     public void onNext(T item) {
