@@ -98,7 +98,7 @@ class Fuzzer:
             if isinstance(place[key], dict) and place[key] and self._random.random() < 0.7:
                 place = place[key]
                 key = self._random.choice(list(place))
-            place[key] = self._random.choice(_WRONG)
+            place[key] = deepcopy(self._random.choice(_WRONG))
         return self._encode(message)
 
     def _not_utf8(self, message: dict[str, Value]) -> Frame:
@@ -124,7 +124,7 @@ class Fuzzer:
         value = message.pop(key)
         if self._random.random() < 0.5:
             message[key + self._random.choice(("", "s", "\u200b"))] = value
-            message["extra"] = self._random.choice(_WRONG)
+            message["extra"] = deepcopy(self._random.choice(_WRONG))
         return self._encode(message)
 
     def _encode(self, message: Mapping[str, Value]) -> Frame:
