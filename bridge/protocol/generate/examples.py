@@ -33,6 +33,7 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
         "id": 1,
         "protocol": 1,
         "client": {"name": "my-mod", "version": "1.2.0", "game": "Minecraft 1.20.1"},
+        "token": "a long word that nobody guesses",
         "resume": {"session": "ea9f5e135290c3fc", "last_seq": 41},
     },
     "npc.spawn": {"id": 2, "npc": "smith-2", "persona": "greta", "world": "marsh", "vars": {"player": "Alex"}},

@@ -21,14 +21,18 @@ package dev.npcengine.protocol;
 _BOXED: Mapping[str, str] = {"string": "String", "integer": "Long", "number": "Double", "boolean": "Boolean"}
 _BARE: Mapping[str, str] = {"Long": "long", "Double": "double", "Boolean": "boolean"}
 
-_SIDES: Mapping[Side, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
-    "client": ("ClientMessage", "What a client sends.", (("Object", "id", "Its id, a String or a Long, or null."),)),
+_SIDES: Mapping[Side, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = {
+    "client": (
+        "ClientMessage",
+        "What a client sends.",
+        (("Object", "id", "Its id, which the answers carry.", "a String, a Long, or null"),),
+    ),
     "server": (
         "ServerMessage",
         "What a server sends.",
         (
-            ("Object", "re", "The id of the request that it answers, a String or a Long, or null."),
-            ("Long", "seq", "Its place in the session, or null."),
+            ("Object", "re", "The id of the request that it answers.", "a String, a Long, or null"),
+            ("Long", "seq", "Its place in the session.", "a number that counts up, or null before there is one"),
         ),
     ),
 }
@@ -103,11 +107,10 @@ def _name(field: Field) -> str:
 def _record(record: Record) -> str:
     message = _SIDES[record.side][0] if record.side else ""
     lines = [_HEAD, *_imports(record)]
-    lines += _doc(record.description, [f"@param {_name(field)} {_about(field)}" for field in record.fields])
-    lines.append(
-        f"public record {record.name}({_parameters(record.fields)}){f' implements {message}' if message else ''} {{"
-    )
+    lines += _doc(record.description, _params(record.fields))
+    lines += [*_opening(record, f" implements {message}" if message else ""), ""]
     if record.type:
+        lines += _doc("The message's {@code type}.", indent="    ")
         lines += [f"    public static final String TYPE = {json.dumps(record.type)};", ""]
     if record.optional:
         lines += _factory(record)
@@ -120,6 +123,16 @@ def _record(record: Record) -> str:
     return "\n".join([*lines, "}", ""])
 
 
+def _opening(record: Record, implements: str) -> Iterator[str]:
+    if len(record.fields) < 3:
+        yield f"public record {record.name}({_parameters(record.fields)}){implements} {{"
+        return
+    yield f"public record {record.name}("
+    *fields, last = (f"    {_parameters([field])}" for field in record.fields)
+    yield from (f"{field}," for field in fields)
+    yield f"{last}){implements} {{"
+
+
 def _imports(record: Record) -> Iterator[str]:
     yield "import java.util.LinkedHashMap;"
     if any("List<" in type_of(field.shape) for field in record.fields):
@@ -130,6 +143,10 @@ def _imports(record: Record) -> Iterator[str]:
 
 def _parameters(fields: Sequence[Field]) -> str:
     return ", ".join(f"{_declared(field)} {_name(field)}" for field in fields)
+
+
+def _params(fields: Sequence[Field]) -> Sequence[str]:
+    return [f"@param {_name(field)} {_about(field)}" for field in fields]
 
 
 def _about(field: Field) -> str:
@@ -158,7 +175,8 @@ def _doc(text: str, tags: Sequence[str] = (), indent: str = "") -> Iterator[str]
 
 def _factory(record: Record) -> Iterator[str]:
     values = ", ".join(_name(field) if field.required else "null" for field in record.fields)
-    yield from _doc("One with all that is required, and nothing else.", indent="    ")
+    tags = [*_params(record.required), "@return it"]
+    yield from _doc("One with all that is required, and nothing else.", tags, "    ")
     yield f"    public static {record.name} of({_parameters(record.required)}) {{"
     yield f"        return new {record.name}({values});"
     yield from ("    }", "")
@@ -167,16 +185,19 @@ def _factory(record: Record) -> Iterator[str]:
 def _wither(record: Record, field: Field) -> Iterator[str]:
     name = _name(field)
     values = ", ".join(_name(other) for other in record.fields)
+    yield from _doc("The same with another value.", [*_params([field]), "@return a copy"], "    ")
     yield f"    public {record.name} with{name[:1].upper()}{name[1:]}({_declared(field)} {name}) {{"
     yield f"        return new {record.name}({values});"
     yield from ("    }", "")
 
 
 def _read(record: Record) -> Iterator[str]:
-    yield from _doc(
-        "Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path.",
-        indent="    ",
-    )
+    tags = [
+        "@param map the map; unknown keys are ignored",
+        "@return it",
+        "@throws IllegalArgumentException if something is missing or wrong; its message names the path",
+    ]
+    yield from _doc("Takes what a library decoded.", tags, "    ")
     yield f"    public static {record.name} fromMap(Map<?, ?> map) {{"
     yield '        return read(map, "");'
     yield from ("    }", "")
@@ -192,14 +213,19 @@ def _read(record: Record) -> Iterator[str]:
     yield from ("    }", "")
 
 
+def _to_map_doc() -> Iterator[str]:
+    yield from _doc("As a library can encode it.", ["@return a new map; what is null is left out"], "    ")
+
+
 def _presence(field: Field) -> str:
     return "required" if field.required else "optional"
 
 
 def _to_map(record: Record) -> Iterator[str]:
-    yield from _doc("As a library can encode it; what is null is left out.", indent="    ")
     if record.type:
         yield "    @Override"
+    else:
+        yield from _to_map_doc()
     yield "    public Map<String, Object> toMap() {"
     yield "        Map<String, Object> map = new LinkedHashMap<>();"
     if record.type:
@@ -216,20 +242,20 @@ def _to_map(record: Record) -> Iterator[str]:
 
 
 def _interface(
-    name: str, description: str, accessors: Sequence[tuple[str, str, str]], members: Sequence[Record]
+    name: str, description: str, accessors: Sequence[tuple[str, str, str, str]], members: Sequence[Record]
 ) -> str:
     lines = [_HEAD, "import java.util.Map;", "import java.util.Optional;", "", *_doc(description)]
     lines.append(f"public sealed interface {name} permits")
     lines.append(",\n".join(f"    {member.name}" for member in members) + " {")
-    lines += [*_doc("Which message it is.", indent="    "), "    String type();", ""]
-    for type, accessor, meaning in accessors:
-        lines += [*_doc(meaning, indent="    "), f"    {type} {accessor}();", ""]
-    lines += [*_doc("As a library can encode it; what is null is left out.", indent="    ")]
-    lines += ["    Map<String, Object> toMap();", ""]
-    lines += _doc(
-        "The message that a library decoded; empty for a type of a later version. Throws IllegalArgumentException.",
-        indent="    ",
-    )
+    for type, accessor, meaning, value in (("String", "type", "Which message it is.", "its type"), *accessors):
+        lines += [*_doc(meaning, [f"@return {value}"], "    "), f"    {type} {accessor}();", ""]
+    lines += [*_to_map_doc(), "    Map<String, Object> toMap();", ""]
+    tags = [
+        "@param map the map; unknown keys are ignored",
+        "@return the message; empty for a type of a later version",
+        "@throws IllegalArgumentException if something is missing or wrong; its message names the path",
+    ]
+    lines += _doc("Takes what a library decoded.", tags, "    ")
     lines.append(f"    static Optional<{name}> fromMap(Map<?, ?> map) {{")
     lines.append('        return switch (Wire.required(map, "type", "", Wire::string)) {')
     lines += [f"            case {member.name}.TYPE -> Optional.of({member.name}.fromMap(map));" for member in members]

@@ -1,10 +1,10 @@
 """TypeScript types of all messages: one interface each, told apart by ``type``, with the names of the wire."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
-from bridge.protocol import VERSION, ErrorCode
+from bridge.protocol import VERSION, ErrorCode, Finish, PriorityName, SpeakerKind, Topic
 from bridge.protocol.generate.schema import json_schema
 from bridge.protocol.generate.shapes import Field, Record, Shape, records
 
@@ -18,8 +18,16 @@ export const VERSION = {VERSION};
 export type RequestId = number | string;
 
 /** Anything that JSON can say. */
-export type JsonValue = null | boolean | number | string | JsonValue[] | {{ [key: string]: JsonValue }};
+export type Json = null | boolean | number | string | Json[] | {{ [key: string]: Json }};
 """
+
+_WORDS: Mapping[tuple[str, ...], str] = {
+    get_args(PriorityName): "Priority",
+    get_args(SpeakerKind): "SpeakerKind",
+    get_args(Topic): "Topic",
+    get_args(Finish): "Finish",
+}
+"""Sets of words that have a name of their own."""
 
 
 def typescript_source() -> str:
@@ -33,6 +41,8 @@ def typescript_source() -> str:
             f"export const ERROR_CODES = {_list(codes)} as const;",
             "",
             "export type ErrorCode = (typeof ERROR_CODES)[number];",
+            "",
+            *(f"export type {name} = {_one_of(words)};" for words, name in _WORDS.items()),
             "",
             *(line for record in all_records for line in _interface(record)),
             *_union("ClientMessage", "What a client sends.", [r for r in all_records if r.side == "client"]),
@@ -49,7 +59,7 @@ def type_of(shape: Shape) -> str:
         case "integer" | "number":
             return "number"
         case "choice":
-            return " | ".join(json.dumps(choice) for choice in shape.choices)
+            return _WORDS.get(shape.choices) or _one_of(shape.choices)
         case "list":
             entry = type_of(shape.entry)
             return f"({entry})[]" if " " in entry else f"{entry}[]"
@@ -61,7 +71,7 @@ def type_of(shape: Shape) -> str:
         case "union":
             return " | ".join(dict.fromkeys(type_of(option) for option in shape.inner))
         case "any":
-            return "JsonValue"
+            return "Json"
 
 
 def _interface(record: Record) -> Iterator[str]:
@@ -94,6 +104,10 @@ def _union(name: str, description: str, members: Sequence[Record]) -> Iterator[s
     yield from (f"  | {member.name}" for member in members[:-1])
     yield f"  | {members[-1].name};"
     yield ""
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return " | ".join(json.dumps(word) for word in words)
 
 
 def _list(words: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ export const VERSION = 1;
 export type RequestId = number | string;
 
 /** Anything that JSON can say. */
-export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** The codes of this version. Take others too: they grow with the protocol. */
 export const ERROR_CODES = [
@@ -31,6 +31,11 @@ export const ERROR_CODES = [
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export type Priority = "player" | "ambient" | "idle";
+export type SpeakerKind = "player" | "npc" | "system";
+export type Topic = "stats";
+export type Finish = "stop" | "length" | "cancelled" | "deadline" | "error";
 
 /** The first message of a client. */
 export interface Hello {
@@ -127,7 +132,7 @@ export interface Say {
   /** The ids of the other NPCs that hear the line and the answer. Default: []. */
   hearers?: string[];
   /** 'player', 'ambient' or 'idle': who is served first. Default: "player". */
-  priority?: "player" | "ambient" | "idle";
+  priority?: Priority;
   /** Milliseconds after which no answer is wanted (at least 1). */
   deadline_ms?: number;
   /** How long the answer may get, in tokens (at least 1). */
@@ -238,7 +243,7 @@ export interface Decide {
   /** What to decide, not empty (at least 1 character). */
   question: string;
   /** A JSON Schema that the answer fits. */
-  schema: { [key: string]: JsonValue };
+  schema: { [key: string]: Json };
   /** True: the NPC remembers the question and its answer. Default: false. */
   remember?: boolean;
 }
@@ -256,7 +261,7 @@ export interface Subscribe {
   /** A string or an integer that the answers carry as 're'. */
   id: number | string;
   /** What to be told about; 'stats' is all there is, [] ends it. */
-  topics: "stats"[];
+  topics: Topic[];
 }
 
 /** The answer to `hello`: the session begins, or goes on. */
@@ -333,7 +338,7 @@ export interface NpcInfo {
   /** Its mood now. */
   mood: string;
   /** How it stands to others, by their ids. */
-  relationships: { [key: string]: { [key: string]: JsonValue } };
+  relationships: { [key: string]: { [key: string]: Json } };
   /** The newest entries, oldest first. */
   journal: Remembered[];
   /** Tokens in each part of the prompt. */
@@ -393,7 +398,7 @@ export interface ReplyAction {
   /** The action's name (1 to 64 characters, matches `^[A-Za-z0-9_.:/-]+$`). */
   name: string;
   /** Its arguments, as its schema says. */
-  args: { [key: string]: JsonValue };
+  args: { [key: string]: Json };
 }
 
 /** The answer is complete and remembered. With finish `cancelled`, `text` is what was said until then, and `usage`, `timings` and `mood` may be missing. */
@@ -408,7 +413,7 @@ export interface ReplyDone {
   /** The whole answer. */
   text: string;
   /** Why it ended: it said all, was cut at its length, was cancelled; the others are reserved. */
-  finish: "stop" | "length" | "cancelled" | "deadline" | "error";
+  finish: Finish;
   /** Token counts. */
   usage?: Usage;
   /** Where the time went. */
@@ -425,7 +430,7 @@ export interface Decided {
   /** Its place in the session; the server's to set. */
   seq?: number;
   /** The decision, as its schema says. */
-  value: JsonValue;
+  value: Json;
 }
 
 /** The oldest turns left the NPC's prompt; its journal keeps them. */
@@ -495,7 +500,7 @@ export interface Action {
   /** What it does and when to do it, for the NPC to read (1 to 1024 characters). */
   description: string;
   /** A JSON Schema of its arguments, an object; without one it takes none. */
-  schema?: { [key: string]: JsonValue };
+  schema?: { [key: string]: Json };
 }
 
 /** Which game is at the other end; read by people in logs, never acted on. */
@@ -641,7 +646,7 @@ export interface Speaker {
   /** What the NPC hears the speaker called; the id, if not given (1 to 128 characters). */
   name?: string;
   /** 'player', 'npc' or 'system'. Default: "player". */
-  kind?: "player" | "npc" | "system";
+  kind?: SpeakerKind;
 }
 
 /** Bytes of attention state in a tier, and the most there may be. */

@@ -11,17 +11,39 @@ import java.util.Map;
  * @param description what it does and when to do it, for the NPC to read (1 to 1024 characters)
  * @param schema a JSON Schema of its arguments, an object; without one it takes none (may be null)
  */
-public record Action(String name, String description, Map<String, Object> schema) {
-    /** One with all that is required, and nothing else. */
+public record Action(
+    String name,
+    String description,
+    Map<String, Object> schema) {
+
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param name the action's name, such as 'give_item' (1 to 64 characters, matches `^[A-Za-z0-9_.:/-]+$`)
+     * @param description what it does and when to do it, for the NPC to read (1 to 1024 characters)
+     * @return it
+     */
     public static Action of(String name, String description) {
         return new Action(name, description, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param schema a JSON Schema of its arguments, an object; without one it takes none (may be null)
+     * @return a copy
+     */
     public Action withSchema(Map<String, Object> schema) {
         return new Action(name, description, schema);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Action fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -34,7 +56,11 @@ public record Action(String name, String description, Map<String, Object> schema
             Wire.optional(map, "schema", path, Wire.map(Wire::any)));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", name);

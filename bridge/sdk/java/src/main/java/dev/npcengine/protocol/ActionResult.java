@@ -12,19 +12,44 @@ import java.util.Map;
  * @param ok true: it was done; false: it failed
  * @param message what came of it, for the NPC to read (at most 1024 characters; may be null)
  */
-public record ActionResult(Object id, String call, boolean ok, String message) implements ClientMessage {
+public record ActionResult(
+    Object id,
+    String call,
+    boolean ok,
+    String message) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "action.result";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @param call the call that 'reply.action' named (1 to 128 characters)
+     * @param ok true: it was done; false: it failed
+     * @return it
+     */
     public static ActionResult of(Object id, String call, boolean ok) {
         return new ActionResult(id, call, ok, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param message what came of it, for the NPC to read (at most 1024 characters; may be null)
+     * @return a copy
+     */
     public ActionResult withMessage(String message) {
         return new ActionResult(id, call, ok, message);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ActionResult fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -43,7 +68,6 @@ public record ActionResult(Object id, String call, boolean ok, String message) i
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

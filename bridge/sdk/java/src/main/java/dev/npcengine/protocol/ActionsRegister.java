@@ -12,10 +12,21 @@ import java.util.Map;
  * @param scope whose they are: {npc}, {persona} or {all: true}
  * @param actions the actions, at least one: {name, description, schema} (at least 1 entry)
  */
-public record ActionsRegister(Object id, Scope scope, List<Action> actions) implements ClientMessage {
+public record ActionsRegister(
+    Object id,
+    Scope scope,
+    List<Action> actions) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "actions.register";
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ActionsRegister fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -33,7 +44,6 @@ public record ActionsRegister(Object id, Scope scope, List<Action> actions) impl
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -12,10 +12,21 @@ import java.util.Map;
  * @param scope whose they were: {npc}, {persona} or {all: true}
  * @param actions the names of actions, at least one (at least 1 entry)
  */
-public record ActionsUnregister(Object id, Scope scope, List<String> actions) implements ClientMessage {
+public record ActionsUnregister(
+    Object id,
+    Scope scope,
+    List<String> actions) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "actions.unregister";
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ActionsUnregister fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -33,7 +44,6 @@ public record ActionsUnregister(Object id, Scope scope, List<String> actions) im
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -10,9 +10,17 @@ import java.util.Map;
  * @param id a string or an integer that the answers carry as 're'
  */
 public record AskStats(Object id) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "stats";
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static AskStats fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -28,7 +36,6 @@ public record AskStats(Object id) implements ClientMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -12,27 +12,62 @@ import java.util.Map;
  * @param ramBytes the most bytes in RAM (at least 0; may be null)
  * @param diskBytes the most bytes on disk (at least 0; may be null)
  */
-public record Budget(Object id, Long deviceBytes, Long ramBytes, Long diskBytes) implements ClientMessage {
+public record Budget(
+    Object id,
+    Long deviceBytes,
+    Long ramBytes,
+    Long diskBytes) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "budget";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @return it
+     */
     public static Budget of(Object id) {
         return new Budget(id, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param deviceBytes the most bytes on the compute device (at least 0; may be null)
+     * @return a copy
+     */
     public Budget withDeviceBytes(Long deviceBytes) {
         return new Budget(id, deviceBytes, ramBytes, diskBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param ramBytes the most bytes in RAM (at least 0; may be null)
+     * @return a copy
+     */
     public Budget withRamBytes(Long ramBytes) {
         return new Budget(id, deviceBytes, ramBytes, diskBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param diskBytes the most bytes on disk (at least 0; may be null)
+     * @return a copy
+     */
     public Budget withDiskBytes(Long diskBytes) {
         return new Budget(id, deviceBytes, ramBytes, diskBytes);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Budget fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -51,7 +86,6 @@ public record Budget(Object id, Long deviceBytes, Long ramBytes, Long diskBytes)
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -11,23 +11,51 @@ import java.util.Map;
  * @param seq its place in the session; the server's to set (may be null)
  * @param reason why the session ends, for people
  */
-public record Bye(Object re, Long seq, String reason) implements ServerMessage {
+public record Bye(
+    Object re,
+    Long seq,
+    String reason) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "bye";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param reason why the session ends, for people
+     * @return it
+     */
     public static Bye of(String reason) {
         return new Bye(null, null, reason);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public Bye withRe(Object re) {
         return new Bye(re, seq, reason);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public Bye withSeq(Long seq) {
         return new Bye(re, seq, reason);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Bye fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -45,7 +73,6 @@ public record Bye(Object re, Long seq, String reason) implements ServerMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

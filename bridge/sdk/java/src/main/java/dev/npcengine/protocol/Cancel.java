@@ -11,18 +11,37 @@ import java.util.Map;
  * @param target the id of the earlier request that shall stop
  */
 public record Cancel(Object id, Object target) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "cancel";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param target the id of the earlier request that shall stop
+     * @return it
+     */
     public static Cancel of(Object target) {
         return new Cancel(null, target);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param id a string or an integer that the answers carry as 're' (may be null)
+     * @return a copy
+     */
     public Cancel withId(Object id) {
         return new Cancel(id, target);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Cancel fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -39,7 +58,6 @@ public record Cancel(Object id, Object target) implements ClientMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -11,21 +11,48 @@ import java.util.Map;
  * @param version the client's version (at most 128 characters; "" if null)
  * @param game the game it runs in (at most 128 characters; "" if null)
  */
-public record ClientInfo(String name, String version, String game) {
-    /** One with all that is required, and nothing else. */
+public record ClientInfo(
+    String name,
+    String version,
+    String game) {
+
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param name the client's name, such as 'my-mod' (1 to 128 characters)
+     * @return it
+     */
     public static ClientInfo of(String name) {
         return new ClientInfo(name, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param version the client's version (at most 128 characters; "" if null)
+     * @return a copy
+     */
     public ClientInfo withVersion(String version) {
         return new ClientInfo(name, version, game);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param game the game it runs in (at most 128 characters; "" if null)
+     * @return a copy
+     */
     public ClientInfo withGame(String game) {
         return new ClientInfo(name, version, game);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ClientInfo fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -38,7 +65,11 @@ public record ClientInfo(String name, String version, String game) {
             Wire.optional(map, "game", path, Wire::string));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", name);

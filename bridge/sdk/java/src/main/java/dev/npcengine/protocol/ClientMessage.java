@@ -25,16 +25,34 @@ public sealed interface ClientMessage permits
     Decide,
     AskStats,
     Subscribe {
-    /** Which message it is. */
+    /**
+     * Which message it is.
+     *
+     * @return its type
+     */
     String type();
 
-    /** Its id, a String or a Long, or null. */
+    /**
+     * Its id, which the answers carry.
+     *
+     * @return a String, a Long, or null
+     */
     Object id();
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     Map<String, Object> toMap();
 
-    /** The message that a library decoded; empty for a type of a later version. Throws IllegalArgumentException. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return the message; empty for a type of a later version
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     static Optional<ClientMessage> fromMap(Map<?, ?> map) {
         return switch (Wire.required(map, "type", "", Wire::string)) {
             case Hello.TYPE -> Optional.of(Hello.fromMap(map));

@@ -13,19 +13,46 @@ import java.util.Map;
  * @param schema a JSON Schema that the answer fits
  * @param remember true: the NPC remembers the question and its answer (false if null)
  */
-public record Decide(Object id, String npc, String question, Map<String, Object> schema, Boolean remember) implements ClientMessage {
+public record Decide(
+    Object id,
+    String npc,
+    String question,
+    Map<String, Object> schema,
+    Boolean remember) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "decide";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @param npc the id of the NPC that decides (1 to 128 characters)
+     * @param question what to decide, not empty (at least 1 character)
+     * @param schema a JSON Schema that the answer fits
+     * @return it
+     */
     public static Decide of(Object id, String npc, String question, Map<String, Object> schema) {
         return new Decide(id, npc, question, schema, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param remember true: the NPC remembers the question and its answer (false if null)
+     * @return a copy
+     */
     public Decide withRemember(Boolean remember) {
         return new Decide(id, npc, question, schema, remember);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Decide fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -45,7 +72,6 @@ public record Decide(Object id, String npc, String question, Map<String, Object>
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -11,23 +11,51 @@ import java.util.Map;
  * @param seq its place in the session; the server's to set (may be null)
  * @param value the decision, as its schema says
  */
-public record Decided(Object re, Long seq, Object value) implements ServerMessage {
+public record Decided(
+    Object re,
+    Long seq,
+    Object value) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "decided";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param value the decision, as its schema says
+     * @return it
+     */
     public static Decided of(Object value) {
         return new Decided(null, null, value);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public Decided withRe(Object re) {
         return new Decided(re, seq, value);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public Decided withSeq(Long seq) {
         return new Decided(re, seq, value);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Decided fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -45,7 +73,6 @@ public record Decided(Object re, Long seq, Object value) implements ServerMessag
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -15,8 +15,22 @@ import java.util.Map;
  * @param generatedTokens tokens that were generated since the start
  * @param parked how often one had to make room for another
  */
-public record EngineCounters(long running, long waiting, long steps, long promptTokens, long cachedTokens, long generatedTokens, long parked) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record EngineCounters(
+    long running,
+    long waiting,
+    long steps,
+    long promptTokens,
+    long cachedTokens,
+    long generatedTokens,
+    long parked) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static EngineCounters fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -33,7 +47,11 @@ public record EngineCounters(long running, long waiting, long steps, long prompt
             Wire.required(map, "parked", path, Wire::integer));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("running", running);

@@ -14,31 +14,75 @@ import java.util.Map;
  * @param path leads into the request to what was wrong, such as 'speaker.name' or 'hearers[2]' (may be null)
  * @param retryAfterMs milliseconds after which it may work (may be null)
  */
-public record ErrorMessage(Object re, Long seq, String code, String message, String path, Long retryAfterMs) implements ServerMessage {
+public record ErrorMessage(
+    Object re,
+    Long seq,
+    String code,
+    String message,
+    String path,
+    Long retryAfterMs) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "error";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param code for programs; see the list of codes
+     * @param message for people: what was wrong and what would be right
+     * @return it
+     */
     public static ErrorMessage of(String code, String message) {
         return new ErrorMessage(null, null, code, message, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public ErrorMessage withRe(Object re) {
         return new ErrorMessage(re, seq, code, message, path, retryAfterMs);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public ErrorMessage withSeq(Long seq) {
         return new ErrorMessage(re, seq, code, message, path, retryAfterMs);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param path leads into the request to what was wrong, such as 'speaker.name' or 'hearers[2]' (may be null)
+     * @return a copy
+     */
     public ErrorMessage withPath(String path) {
         return new ErrorMessage(re, seq, code, message, path, retryAfterMs);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param retryAfterMs milliseconds after which it may work (may be null)
+     * @return a copy
+     */
     public ErrorMessage withRetryAfterMs(Long retryAfterMs) {
         return new ErrorMessage(re, seq, code, message, path, retryAfterMs);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ErrorMessage fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -59,7 +103,6 @@ public record ErrorMessage(Object re, Long seq, String code, String message, Str
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

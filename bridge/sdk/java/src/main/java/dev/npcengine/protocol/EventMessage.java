@@ -15,27 +15,66 @@ import java.util.Map;
  * @param salience how much it matters, from 0 to 1 (0.5 if null)
  * @param silent true: remember it; false: react to it in words (true if null)
  */
-public record EventMessage(Object id, List<String> hearers, String text, String kind, Double salience, Boolean silent) implements ClientMessage {
+public record EventMessage(
+    Object id,
+    List<String> hearers,
+    String text,
+    String kind,
+    Double salience,
+    Boolean silent) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "event";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @param hearers the ids of the NPCs that notice it, at least one (at least 1 entry)
+     * @param text what happens, not empty (at least 1 character)
+     * @return it
+     */
     public static EventMessage of(Object id, List<String> hearers, String text) {
         return new EventMessage(id, hearers, text, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param kind the game's word for this sort of event (1 to 128 characters; "event" if null)
+     * @return a copy
+     */
     public EventMessage withKind(String kind) {
         return new EventMessage(id, hearers, text, kind, salience, silent);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param salience how much it matters, from 0 to 1 (0.5 if null)
+     * @return a copy
+     */
     public EventMessage withSalience(Double salience) {
         return new EventMessage(id, hearers, text, kind, salience, silent);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param silent true: remember it; false: react to it in words (true if null)
+     * @return a copy
+     */
     public EventMessage withSilent(Boolean silent) {
         return new EventMessage(id, hearers, text, kind, salience, silent);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static EventMessage fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -56,7 +95,6 @@ public record EventMessage(Object id, List<String> hearers, String text, String 
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -13,27 +13,64 @@ import java.util.Map;
  * @param token the server's token, where it asks for one (may be null)
  * @param resume a lost session to go on with: {session, last_seq} (may be null)
  */
-public record Hello(Object id, long protocol, ClientInfo client, String token, Resume resume) implements ClientMessage {
+public record Hello(
+    Object id,
+    long protocol,
+    ClientInfo client,
+    String token,
+    Resume resume) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "hello";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param protocol the version of the protocol that the client speaks, 1
+     * @param client who is calling: {name, version, game}
+     * @return it
+     */
     public static Hello of(long protocol, ClientInfo client) {
         return new Hello(null, protocol, client, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param id a string or an integer that the answers carry as 're' (may be null)
+     * @return a copy
+     */
     public Hello withId(Object id) {
         return new Hello(id, protocol, client, token, resume);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param token the server's token, where it asks for one (may be null)
+     * @return a copy
+     */
     public Hello withToken(String token) {
         return new Hello(id, protocol, client, token, resume);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param resume a lost session to go on with: {session, last_seq} (may be null)
+     * @return a copy
+     */
     public Hello withResume(Resume resume) {
         return new Hello(id, protocol, client, token, resume);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Hello fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -53,7 +90,6 @@ public record Hello(Object id, long protocol, ClientInfo client, String token, R
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

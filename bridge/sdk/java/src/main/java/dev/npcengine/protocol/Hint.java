@@ -12,10 +12,21 @@ import java.util.Map;
  * @param npcs the ids of NPCs that are likely next, at least one (at least 1 entry)
  * @param etaMs milliseconds until then, 0 for any moment (at least 0)
  */
-public record Hint(Object id, List<String> npcs, long etaMs) implements ClientMessage {
+public record Hint(
+    Object id,
+    List<String> npcs,
+    long etaMs) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "hint";
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Hint fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -33,7 +44,6 @@ public record Hint(Object id, List<String> npcs, long etaMs) implements ClientMe
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -12,8 +12,19 @@ import java.util.Map;
  * @param tiers bytes in each tier: device, ram, disk
  * @param tokens tokens of the prompt that need not be computed again
  */
-public record KvUse(long bytes, String tier, Map<String, Long> tiers, long tokens) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record KvUse(
+    long bytes,
+    String tier,
+    Map<String, Long> tiers,
+    long tokens) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static KvUse fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -27,7 +38,11 @@ public record KvUse(long bytes, String tier, Map<String, Long> tiers, long token
             Wire.required(map, "tokens", path, Wire::integer));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("bytes", bytes);

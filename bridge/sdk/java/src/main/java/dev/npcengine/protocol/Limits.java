@@ -20,61 +20,156 @@ import java.util.Map;
  * @param resumeMessages messages that are kept for a client that comes back (at least 0; 4096 if null)
  * @param resumeBytes bytes that are kept for it (at least 0; 4194304 if null)
  */
-public record Limits(Long messageBytes, Long stringChars, Long depth, Long items, Long openRequests, Long npcs, Long messagesPerSecond, Long messageBurst, Long queueMessages, Long queueBytes, Long resumeMessages, Long resumeBytes) {
-    /** One with all that is required, and nothing else. */
+public record Limits(
+    Long messageBytes,
+    Long stringChars,
+    Long depth,
+    Long items,
+    Long openRequests,
+    Long npcs,
+    Long messagesPerSecond,
+    Long messageBurst,
+    Long queueMessages,
+    Long queueBytes,
+    Long resumeMessages,
+    Long resumeBytes) {
+
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @return it
+     */
     public static Limits of() {
         return new Limits(null, null, null, null, null, null, null, null, null, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param messageBytes the largest message, encoded (at least 1024; 262144 if null)
+     * @return a copy
+     */
     public Limits withMessageBytes(Long messageBytes) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param stringChars the longest string in a message (at least 128; 16384 if null)
+     * @return a copy
+     */
     public Limits withStringChars(Long stringChars) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param depth how deep maps and lists may be nested (at least 4; 16 if null)
+     * @return a copy
+     */
     public Limits withDepth(Long depth) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param items the most entries of one map or list (at least 16; 1024 if null)
+     * @return a copy
+     */
     public Limits withItems(Long items) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param openRequests requests without a final answer yet (at least 1; 64 if null)
+     * @return a copy
+     */
     public Limits withOpenRequests(Long openRequests) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param npcs NPCs that one session has spawned and not despawned (at least 1; 4096 if null)
+     * @return a copy
+     */
     public Limits withNpcs(Long npcs) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param messagesPerSecond messages, sustained (at least 1; 200 if null)
+     * @return a copy
+     */
     public Limits withMessagesPerSecond(Long messagesPerSecond) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param messageBurst messages at once, after a quiet while (at least 1; 1000 if null)
+     * @return a copy
+     */
     public Limits withMessageBurst(Long messageBurst) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param queueMessages messages that may wait for a client that reads slowly (at least 8; 1024 if null)
+     * @return a copy
+     */
     public Limits withQueueMessages(Long queueMessages) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param queueBytes bytes that may wait for it (at least 4096; 1048576 if null)
+     * @return a copy
+     */
     public Limits withQueueBytes(Long queueBytes) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param resumeMessages messages that are kept for a client that comes back (at least 0; 4096 if null)
+     * @return a copy
+     */
     public Limits withResumeMessages(Long resumeMessages) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param resumeBytes bytes that are kept for it (at least 0; 4194304 if null)
+     * @return a copy
+     */
     public Limits withResumeBytes(Long resumeBytes) {
         return new Limits(messageBytes, stringChars, depth, items, openRequests, npcs, messagesPerSecond, messageBurst, queueMessages, queueBytes, resumeMessages, resumeBytes);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Limits fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -96,7 +191,11 @@ public record Limits(Long messageBytes, Long stringChars, Long depth, Long items
             Wire.optional(map, "resume_bytes", path, Wire::integer));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         if (messageBytes != null) {

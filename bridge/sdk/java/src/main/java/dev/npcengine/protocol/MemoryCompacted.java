@@ -13,23 +13,55 @@ import java.util.Map;
  * @param tokensBefore tokens in its prompt before
  * @param tokensAfter and after
  */
-public record MemoryCompacted(Object re, Long seq, String npc, long tokensBefore, long tokensAfter) implements ServerMessage {
+public record MemoryCompacted(
+    Object re,
+    Long seq,
+    String npc,
+    long tokensBefore,
+    long tokensAfter) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "memory.compacted";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npc whose prompt it was (1 to 128 characters)
+     * @param tokensBefore tokens in its prompt before
+     * @param tokensAfter and after
+     * @return it
+     */
     public static MemoryCompacted of(String npc, long tokensBefore, long tokensAfter) {
         return new MemoryCompacted(null, null, npc, tokensBefore, tokensAfter);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public MemoryCompacted withRe(Object re) {
         return new MemoryCompacted(re, seq, npc, tokensBefore, tokensAfter);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public MemoryCompacted withSeq(Long seq) {
         return new MemoryCompacted(re, seq, npc, tokensBefore, tokensAfter);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static MemoryCompacted fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -49,7 +81,6 @@ public record MemoryCompacted(Object re, Long seq, String npc, long tokensBefore
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -12,8 +12,19 @@ import java.util.Map;
  * @param awake those in memory
  * @param speaking those that speak right now
  */
-public record NpcCounts(long known, long active, long awake, long speaking) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record NpcCounts(
+    long known,
+    long active,
+    long awake,
+    long speaking) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcCounts fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -27,7 +38,11 @@ public record NpcCounts(long known, long active, long awake, long speaking) {
             Wire.required(map, "speaking", path, Wire::integer));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("known", known);

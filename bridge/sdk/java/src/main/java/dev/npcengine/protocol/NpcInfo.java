@@ -20,23 +20,67 @@ import java.util.Map;
  * @param tokens tokens in each part of the prompt
  * @param kv what is kept of its attention state
  */
-public record NpcInfo(Object re, Long seq, String npc, String persona, String name, boolean active, String mood, Map<String, Map<String, Object>> relationships, List<Remembered> journal, Map<String, Long> tokens, KvUse kv) implements ServerMessage {
+public record NpcInfo(
+    Object re,
+    Long seq,
+    String npc,
+    String persona,
+    String name,
+    boolean active,
+    String mood,
+    Map<String, Map<String, Object>> relationships,
+    List<Remembered> journal,
+    Map<String, Long> tokens,
+    KvUse kv) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "npc.info";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npc the NPC's id in the game (1 to 128 characters)
+     * @param persona the id of its persona
+     * @param name what it is called
+     * @param active false once it was despawned
+     * @param mood its mood now
+     * @param relationships how it stands to others, by their ids
+     * @param journal the newest entries, oldest first
+     * @param tokens tokens in each part of the prompt
+     * @param kv what is kept of its attention state
+     * @return it
+     */
     public static NpcInfo of(String npc, String persona, String name, boolean active, String mood, Map<String, Map<String, Object>> relationships, List<Remembered> journal, Map<String, Long> tokens, KvUse kv) {
         return new NpcInfo(null, null, npc, persona, name, active, mood, relationships, journal, tokens, kv);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public NpcInfo withRe(Object re) {
         return new NpcInfo(re, seq, npc, persona, name, active, mood, relationships, journal, tokens, kv);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public NpcInfo withSeq(Long seq) {
         return new NpcInfo(re, seq, npc, persona, name, active, mood, relationships, journal, tokens, kv);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcInfo fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -62,7 +106,6 @@ public record NpcInfo(Object re, Long seq, String npc, String persona, String na
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

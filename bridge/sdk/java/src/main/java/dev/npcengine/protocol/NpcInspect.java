@@ -11,9 +11,17 @@ import java.util.Map;
  * @param npc the id of an NPC that was spawned (1 to 128 characters)
  */
 public record NpcInspect(Object id, String npc) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "npc.inspect";
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcInspect fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -30,7 +38,6 @@ public record NpcInspect(Object id, String npc) implements ClientMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

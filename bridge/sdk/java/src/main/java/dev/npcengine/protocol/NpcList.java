@@ -11,18 +11,37 @@ import java.util.Map;
  * @param active true for spawned NPCs only, false for parked ones only (may be null)
  */
 public record NpcList(Object id, Boolean active) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "npc.list";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @return it
+     */
     public static NpcList of(Object id) {
         return new NpcList(id, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param active true for spawned NPCs only, false for parked ones only (may be null)
+     * @return a copy
+     */
     public NpcList withActive(Boolean active) {
         return new NpcList(id, active);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcList fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -39,7 +58,6 @@ public record NpcList(Object id, Boolean active) implements ClientMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

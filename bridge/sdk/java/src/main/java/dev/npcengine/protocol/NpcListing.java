@@ -12,23 +12,51 @@ import java.util.Map;
  * @param seq its place in the session; the server's to set (may be null)
  * @param npcs every NPC that was asked for, by id
  */
-public record NpcListing(Object re, Long seq, List<NpcSummary> npcs) implements ServerMessage {
+public record NpcListing(
+    Object re,
+    Long seq,
+    List<NpcSummary> npcs) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "npc.listing";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npcs every NPC that was asked for, by id
+     * @return it
+     */
     public static NpcListing of(List<NpcSummary> npcs) {
         return new NpcListing(null, null, npcs);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public NpcListing withRe(Object re) {
         return new NpcListing(re, seq, npcs);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public NpcListing withSeq(Long seq) {
         return new NpcListing(re, seq, npcs);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcListing fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -46,7 +74,6 @@ public record NpcListing(Object re, Long seq, List<NpcSummary> npcs) implements 
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

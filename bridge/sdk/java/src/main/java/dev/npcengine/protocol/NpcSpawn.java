@@ -13,23 +13,55 @@ import java.util.Map;
  * @param world the world that the persona is in, where several are loaded (1 to 128 characters; may be null)
  * @param vars values for the persona's placeholders, all strings (may be null)
  */
-public record NpcSpawn(Object id, String npc, String persona, String world, Map<String, String> vars) implements ClientMessage {
+public record NpcSpawn(
+    Object id,
+    String npc,
+    String persona,
+    String world,
+    Map<String, String> vars) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "npc.spawn";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @param npc the NPC's id in the game, a string of 1 to 128 characters
+     * @param persona the id of a persona that the server has loaded (1 to 128 characters)
+     * @return it
+     */
     public static NpcSpawn of(Object id, String npc, String persona) {
         return new NpcSpawn(id, npc, persona, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param world the world that the persona is in, where several are loaded (1 to 128 characters; may be null)
+     * @return a copy
+     */
     public NpcSpawn withWorld(String world) {
         return new NpcSpawn(id, npc, persona, world, vars);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param vars values for the persona's placeholders, all strings (may be null)
+     * @return a copy
+     */
     public NpcSpawn withVars(Map<String, String> vars) {
         return new NpcSpawn(id, npc, persona, world, vars);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcSpawn fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -49,7 +81,6 @@ public record NpcSpawn(Object id, String npc, String persona, String world, Map<
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -12,8 +12,19 @@ import java.util.Map;
  * @param name what it is called
  * @param active false once it was despawned
  */
-public record NpcSummary(String npc, String persona, String name, boolean active) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record NpcSummary(
+    String npc,
+    String persona,
+    String name,
+    boolean active) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcSummary fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -27,7 +38,11 @@ public record NpcSummary(String npc, String persona, String name, boolean active
             Wire.required(map, "active", path, Wire::bool));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("npc", npc);

@@ -13,27 +13,64 @@ import java.util.Map;
  * @param mood its mood from now on, one of its persona's (1 to 128 characters; may be null)
  * @param relationships how it stands to others, by their ids; others stay as they are, null takes one away (keys of 1 to 128 characters; may be null)
  */
-public record NpcUpdate(Object id, String npc, Map<String, Object> state, String mood, Map<String, Relationship> relationships) implements ClientMessage {
+public record NpcUpdate(
+    Object id,
+    String npc,
+    Map<String, Object> state,
+    String mood,
+    Map<String, Relationship> relationships) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "npc.update";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @param npc the id of an NPC that was spawned (1 to 128 characters)
+     * @return it
+     */
     public static NpcUpdate of(Object id, String npc) {
         return new NpcUpdate(id, npc, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param state the facts by name, such as 'place' or 'health'; others stay as they are, null takes one away (keys of 1 to 128 characters; may be null)
+     * @return a copy
+     */
     public NpcUpdate withState(Map<String, Object> state) {
         return new NpcUpdate(id, npc, state, mood, relationships);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param mood its mood from now on, one of its persona's (1 to 128 characters; may be null)
+     * @return a copy
+     */
     public NpcUpdate withMood(String mood) {
         return new NpcUpdate(id, npc, state, mood, relationships);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param relationships how it stands to others, by their ids; others stay as they are, null takes one away (keys of 1 to 128 characters; may be null)
+     * @return a copy
+     */
     public NpcUpdate withRelationships(Map<String, Relationship> relationships) {
         return new NpcUpdate(id, npc, state, mood, relationships);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static NpcUpdate fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -53,7 +90,6 @@ public record NpcUpdate(Object id, String npc, Map<String, Object> state, String
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

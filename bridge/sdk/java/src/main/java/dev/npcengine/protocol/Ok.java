@@ -11,22 +11,46 @@ import java.util.Map;
  * @param seq its place in the session; the server's to set (may be null)
  */
 public record Ok(Object re, Long seq) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "ok";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @return it
+     */
     public static Ok of() {
         return new Ok(null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public Ok withRe(Object re) {
         return new Ok(re, seq);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public Ok withSeq(Long seq) {
         return new Ok(re, seq);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Ok fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -43,7 +67,6 @@ public record Ok(Object re, Long seq) implements ServerMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

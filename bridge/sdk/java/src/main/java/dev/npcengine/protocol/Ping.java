@@ -10,18 +10,36 @@ import java.util.Map;
  * @param id a string or an integer that the answers carry as 're' (may be null)
  */
 public record Ping(Object id) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "ping";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @return it
+     */
     public static Ping of() {
         return new Ping(null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param id a string or an integer that the answers carry as 're' (may be null)
+     * @return a copy
+     */
     public Ping withId(Object id) {
         return new Ping(id);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Ping fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -37,7 +55,6 @@ public record Ping(Object id) implements ClientMessage {
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -11,20 +11,43 @@ import java.util.Map;
  * @param note why, in a few words that follow the name (at most 256 characters; may be null)
  */
 public record Relationship(Long trust, String note) {
-    /** One with all that is required, and nothing else. */
+
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @return it
+     */
     public static Relationship of() {
         return new Relationship(null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param trust from -5, a sworn enemy, to 5, would die for (-5 to 5; may be null)
+     * @return a copy
+     */
     public Relationship withTrust(Long trust) {
         return new Relationship(trust, note);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param note why, in a few words that follow the name (at most 256 characters; may be null)
+     * @return a copy
+     */
     public Relationship withNote(String note) {
         return new Relationship(trust, note);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Relationship fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -36,7 +59,11 @@ public record Relationship(Long trust, String note) {
             Wire.optional(map, "note", path, Wire::string));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         if (trust != null) {

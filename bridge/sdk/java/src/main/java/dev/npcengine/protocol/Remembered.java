@@ -11,8 +11,18 @@ import java.util.Map;
  * @param text what was said or happened
  * @param at seconds since 1970, UTC
  */
-public record Remembered(String speaker, String text, double at) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record Remembered(
+    String speaker,
+    String text,
+    double at) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Remembered fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -25,7 +35,11 @@ public record Remembered(String speaker, String text, double at) {
             Wire.required(map, "at", path, Wire::number));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("speaker", speaker);

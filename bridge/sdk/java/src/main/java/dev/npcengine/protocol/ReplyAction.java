@@ -14,23 +14,57 @@ import java.util.Map;
  * @param name the action's name (1 to 64 characters, matches `^[A-Za-z0-9_.:/-]+$`)
  * @param args its arguments, as its schema says
  */
-public record ReplyAction(Object re, Long seq, String npc, String call, String name, Map<String, Object> args) implements ServerMessage {
+public record ReplyAction(
+    Object re,
+    Long seq,
+    String npc,
+    String call,
+    String name,
+    Map<String, Object> args) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "reply.action";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npc who acts (1 to 128 characters)
+     * @param call which of all calls this is, for 'action.result'
+     * @param name the action's name (1 to 64 characters, matches `^[A-Za-z0-9_.:/-]+$`)
+     * @param args its arguments, as its schema says
+     * @return it
+     */
     public static ReplyAction of(String npc, String call, String name, Map<String, Object> args) {
         return new ReplyAction(null, null, npc, call, name, args);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public ReplyAction withRe(Object re) {
         return new ReplyAction(re, seq, npc, call, name, args);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public ReplyAction withSeq(Long seq) {
         return new ReplyAction(re, seq, npc, call, name, args);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ReplyAction fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -51,7 +85,6 @@ public record ReplyAction(Object re, Long seq, String npc, String call, String n
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

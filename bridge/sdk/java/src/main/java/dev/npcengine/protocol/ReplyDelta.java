@@ -12,23 +12,53 @@ import java.util.Map;
  * @param npc who answers (1 to 128 characters)
  * @param text the next piece
  */
-public record ReplyDelta(Object re, Long seq, String npc, String text) implements ServerMessage {
+public record ReplyDelta(
+    Object re,
+    Long seq,
+    String npc,
+    String text) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "reply.delta";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npc who answers (1 to 128 characters)
+     * @param text the next piece
+     * @return it
+     */
     public static ReplyDelta of(String npc, String text) {
         return new ReplyDelta(null, null, npc, text);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public ReplyDelta withRe(Object re) {
         return new ReplyDelta(re, seq, npc, text);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public ReplyDelta withSeq(Long seq) {
         return new ReplyDelta(re, seq, npc, text);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ReplyDelta fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -47,7 +77,6 @@ public record ReplyDelta(Object re, Long seq, String npc, String text) implement
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

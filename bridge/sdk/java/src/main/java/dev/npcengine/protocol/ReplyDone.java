@@ -16,35 +16,88 @@ import java.util.Map;
  * @param timings where the time went (may be null)
  * @param mood the NPC's mood now (may be null)
  */
-public record ReplyDone(Object re, Long seq, String npc, String text, String finish, Usage usage, Timings timings, String mood) implements ServerMessage {
+public record ReplyDone(
+    Object re,
+    Long seq,
+    String npc,
+    String text,
+    String finish,
+    Usage usage,
+    Timings timings,
+    String mood) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "reply.done";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npc who answered (1 to 128 characters)
+     * @param text the whole answer
+     * @param finish why it ended: it said all, was cut at its length, was cancelled; the others are reserved
+     * @return it
+     */
     public static ReplyDone of(String npc, String text, String finish) {
         return new ReplyDone(null, null, npc, text, finish, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public ReplyDone withRe(Object re) {
         return new ReplyDone(re, seq, npc, text, finish, usage, timings, mood);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public ReplyDone withSeq(Long seq) {
         return new ReplyDone(re, seq, npc, text, finish, usage, timings, mood);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param usage token counts (may be null)
+     * @return a copy
+     */
     public ReplyDone withUsage(Usage usage) {
         return new ReplyDone(re, seq, npc, text, finish, usage, timings, mood);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param timings where the time went (may be null)
+     * @return a copy
+     */
     public ReplyDone withTimings(Timings timings) {
         return new ReplyDone(re, seq, npc, text, finish, usage, timings, mood);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param mood the NPC's mood now (may be null)
+     * @return a copy
+     */
     public ReplyDone withMood(String mood) {
         return new ReplyDone(re, seq, npc, text, finish, usage, timings, mood);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ReplyDone fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -67,7 +120,6 @@ public record ReplyDone(Object re, Long seq, String npc, String text, String fin
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

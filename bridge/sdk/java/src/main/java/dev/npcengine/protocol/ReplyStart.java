@@ -11,23 +11,51 @@ import java.util.Map;
  * @param seq its place in the session; the server's to set (may be null)
  * @param npc who answers (1 to 128 characters)
  */
-public record ReplyStart(Object re, Long seq, String npc) implements ServerMessage {
+public record ReplyStart(
+    Object re,
+    Long seq,
+    String npc) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "reply.start";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param npc who answers (1 to 128 characters)
+     * @return it
+     */
     public static ReplyStart of(String npc) {
         return new ReplyStart(null, null, npc);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public ReplyStart withRe(Object re) {
         return new ReplyStart(re, seq, npc);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public ReplyStart withSeq(Long seq) {
         return new ReplyStart(re, seq, npc);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static ReplyStart fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -45,7 +73,6 @@ public record ReplyStart(Object re, Long seq, String npc) implements ServerMessa
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

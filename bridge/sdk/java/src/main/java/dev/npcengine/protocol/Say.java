@@ -18,35 +18,90 @@ import java.util.Map;
  * @param maxTokens how long the answer may get, in tokens (at least 1; may be null)
  * @param actions the names of the registered actions that it may take now, [] for none; all, if not given (may be null)
  */
-public record Say(Object id, String npc, Speaker speaker, String text, List<String> hearers, String priority, Long deadlineMs, Long maxTokens, List<String> actions) implements ClientMessage {
+public record Say(
+    Object id,
+    String npc,
+    Speaker speaker,
+    String text,
+    List<String> hearers,
+    String priority,
+    Long deadlineMs,
+    Long maxTokens,
+    List<String> actions) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "say";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param id a string or an integer that the answers carry as 're'
+     * @param npc the id of the NPC that is spoken to (1 to 128 characters)
+     * @param speaker who speaks: {id, name, kind}
+     * @param text what is said, not empty (at least 1 character)
+     * @return it
+     */
     public static Say of(Object id, String npc, Speaker speaker, String text) {
         return new Say(id, npc, speaker, text, null, null, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param hearers the ids of the other NPCs that hear the line and the answer ([] if null)
+     * @return a copy
+     */
     public Say withHearers(List<String> hearers) {
         return new Say(id, npc, speaker, text, hearers, priority, deadlineMs, maxTokens, actions);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param priority 'player', 'ambient' or 'idle': who is served first ("player" if null)
+     * @return a copy
+     */
     public Say withPriority(String priority) {
         return new Say(id, npc, speaker, text, hearers, priority, deadlineMs, maxTokens, actions);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param deadlineMs milliseconds after which no answer is wanted (at least 1; may be null)
+     * @return a copy
+     */
     public Say withDeadlineMs(Long deadlineMs) {
         return new Say(id, npc, speaker, text, hearers, priority, deadlineMs, maxTokens, actions);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param maxTokens how long the answer may get, in tokens (at least 1; may be null)
+     * @return a copy
+     */
     public Say withMaxTokens(Long maxTokens) {
         return new Say(id, npc, speaker, text, hearers, priority, deadlineMs, maxTokens, actions);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param actions the names of the registered actions that it may take now, [] for none; all, if not given (may be null)
+     * @return a copy
+     */
     public Say withActions(List<String> actions) {
         return new Say(id, npc, speaker, text, hearers, priority, deadlineMs, maxTokens, actions);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Say fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -70,7 +125,6 @@ public record Say(Object id, String npc, Speaker speaker, String text, List<Stri
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -21,19 +21,41 @@ public sealed interface ServerMessage permits
     Stats,
     ErrorMessage,
     Bye {
-    /** Which message it is. */
+    /**
+     * Which message it is.
+     *
+     * @return its type
+     */
     String type();
 
-    /** The id of the request that it answers, a String or a Long, or null. */
+    /**
+     * The id of the request that it answers.
+     *
+     * @return a String, a Long, or null
+     */
     Object re();
 
-    /** Its place in the session, or null. */
+    /**
+     * Its place in the session.
+     *
+     * @return a number that counts up, or null before there is one
+     */
     Long seq();
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     Map<String, Object> toMap();
 
-    /** The message that a library decoded; empty for a type of a later version. Throws IllegalArgumentException. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return the message; empty for a type of a later version
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     static Optional<ServerMessage> fromMap(Map<?, ?> map) {
         return switch (Wire.required(map, "type", "", Wire::string)) {
             case Welcome.TYPE -> Optional.of(Welcome.fromMap(map));

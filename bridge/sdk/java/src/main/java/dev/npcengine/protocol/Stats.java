@@ -14,23 +14,57 @@ import java.util.Map;
  * @param engine what the engine does
  * @param tiers by name: device, ram, disk
  */
-public record Stats(Object re, Long seq, long sessions, NpcCounts npcs, EngineCounters engine, Map<String, TierUse> tiers) implements ServerMessage {
+public record Stats(
+    Object re,
+    Long seq,
+    long sessions,
+    NpcCounts npcs,
+    EngineCounters engine,
+    Map<String, TierUse> tiers) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "stats";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param sessions clients that are connected
+     * @param npcs how many NPCs there are
+     * @param engine what the engine does
+     * @param tiers by name: device, ram, disk
+     * @return it
+     */
     public static Stats of(long sessions, NpcCounts npcs, EngineCounters engine, Map<String, TierUse> tiers) {
         return new Stats(null, null, sessions, npcs, engine, tiers);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public Stats withRe(Object re) {
         return new Stats(re, seq, sessions, npcs, engine, tiers);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public Stats withSeq(Long seq) {
         return new Stats(re, seq, sessions, npcs, engine, tiers);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Stats fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -51,7 +85,6 @@ public record Stats(Object re, Long seq, long sessions, NpcCounts npcs, EngineCo
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

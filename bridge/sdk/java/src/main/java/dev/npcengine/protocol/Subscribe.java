@@ -12,9 +12,17 @@ import java.util.Map;
  * @param topics what to be told about; 'stats' is all there is, [] ends it
  */
 public record Subscribe(Object id, List<String> topics) implements ClientMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "subscribe";
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Subscribe fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -31,7 +39,6 @@ public record Subscribe(Object id, List<String> topics) implements ClientMessage
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();

@@ -11,7 +11,14 @@ import java.util.Map;
  * @param budget the most there may be
  */
 public record TierUse(long used, long budget) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static TierUse fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -23,7 +30,11 @@ public record TierUse(long used, long budget) {
             Wire.required(map, "budget", path, Wire::integer));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("used", used);

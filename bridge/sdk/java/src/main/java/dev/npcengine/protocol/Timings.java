@@ -13,8 +13,20 @@ import java.util.Map;
  * @param firstToken from the request to the first token
  * @param total from the request to the end
  */
-public record Timings(double queue, double restore, double prefill, double firstToken, double total) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record Timings(
+    double queue,
+    double restore,
+    double prefill,
+    double firstToken,
+    double total) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Timings fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -29,7 +41,11 @@ public record Timings(double queue, double restore, double prefill, double first
             Wire.required(map, "total", path, Wire::number));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("queue", queue);

@@ -11,8 +11,18 @@ import java.util.Map;
  * @param cachedTokens those of them that were already computed
  * @param completionTokens tokens that were generated
  */
-public record Usage(long promptTokens, long cachedTokens, long completionTokens) {
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+public record Usage(
+    long promptTokens,
+    long cachedTokens,
+    long completionTokens) {
+
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Usage fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -25,7 +35,11 @@ public record Usage(long promptTokens, long cachedTokens, long completionTokens)
             Wire.required(map, "completion_tokens", path, Wire::integer));
     }
 
-    /** As a library can encode it; what is null is left out. */
+    /**
+     * As a library can encode it.
+     *
+     * @return a new map; what is null is left out
+     */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("prompt_tokens", promptTokens);

@@ -20,35 +20,94 @@ import java.util.Map;
  * @param resumeWindowMs milliseconds for which a session that lost its connection can be resumed, 0 for never (0 if null)
  * @param heartbeat when a silent end is taken for gone (may be null)
  */
-public record Welcome(Object re, Long seq, String session, long protocol, String server, Limits limits, List<String> capabilities, String model, Boolean resumed, Long resumeWindowMs, Heartbeat heartbeat) implements ServerMessage {
+public record Welcome(
+    Object re,
+    Long seq,
+    String session,
+    long protocol,
+    String server,
+    Limits limits,
+    List<String> capabilities,
+    String model,
+    Boolean resumed,
+    Long resumeWindowMs,
+    Heartbeat heartbeat) implements ServerMessage {
+
+    /** The message's {&#64;code type}. */
     public static final String TYPE = "welcome";
 
-    /** One with all that is required, and nothing else. */
+    /**
+     * One with all that is required, and nothing else.
+     *
+     * @param session the session's name
+     * @param protocol the version of the protocol that the server speaks, 1
+     * @param server the server's name and version
+     * @param limits what the client may ask for
+     * @param capabilities the types of the messages that this server takes
+     * @param model the name of the model that speaks for the NPCs
+     * @return it
+     */
     public static Welcome of(String session, long protocol, String server, Limits limits, List<String> capabilities, String model) {
         return new Welcome(null, null, session, protocol, server, limits, capabilities, model, null, null, null);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param re the id of the request that this answers (may be null)
+     * @return a copy
+     */
     public Welcome withRe(Object re) {
         return new Welcome(re, seq, session, protocol, server, limits, capabilities, model, resumed, resumeWindowMs, heartbeat);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param seq its place in the session; the server's to set (may be null)
+     * @return a copy
+     */
     public Welcome withSeq(Long seq) {
         return new Welcome(re, seq, session, protocol, server, limits, capabilities, model, resumed, resumeWindowMs, heartbeat);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param resumed true: the session goes on, and what was missed follows (false if null)
+     * @return a copy
+     */
     public Welcome withResumed(Boolean resumed) {
         return new Welcome(re, seq, session, protocol, server, limits, capabilities, model, resumed, resumeWindowMs, heartbeat);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param resumeWindowMs milliseconds for which a session that lost its connection can be resumed, 0 for never (0 if null)
+     * @return a copy
+     */
     public Welcome withResumeWindowMs(Long resumeWindowMs) {
         return new Welcome(re, seq, session, protocol, server, limits, capabilities, model, resumed, resumeWindowMs, heartbeat);
     }
 
+    /**
+     * The same with another value.
+     *
+     * @param heartbeat when a silent end is taken for gone (may be null)
+     * @return a copy
+     */
     public Welcome withHeartbeat(Heartbeat heartbeat) {
         return new Welcome(re, seq, session, protocol, server, limits, capabilities, model, resumed, resumeWindowMs, heartbeat);
     }
 
-    /** Checks what a library decoded; unknown keys are ignored. Throws IllegalArgumentException that names the path. */
+    /**
+     * Takes what a library decoded.
+     *
+     * @param map the map; unknown keys are ignored
+     * @return it
+     * @throws IllegalArgumentException if something is missing or wrong; its message names the path
+     */
     public static Welcome fromMap(Map<?, ?> map) {
         return read(map, "");
     }
@@ -74,7 +133,6 @@ public record Welcome(Object re, Long seq, String session, long protocol, String
         return TYPE;
     }
 
-    /** As a library can encode it; what is null is left out. */
     @Override
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
