@@ -56,13 +56,14 @@ final class Exchange {
     /** The last answer as {@code read} makes something of it, on the game's executor. Fails with NpcException. */
     <T> CompletableFuture<T> last(Function<Map<String, Object>, T> read) {
         CompletableFuture<T> result = new CompletableFuture<>();
-        last.thenApply(read).whenComplete((value, failure) -> {
+        // On the loop, so that those who listen already hear all of it before, even if it is there.
+        loop.execute(() -> last.thenApply(read).whenComplete((value, failure) -> {
             if (failure == null) {
                 callbacks.complete(result, value);
             } else {
                 callbacks.fail(result, asNpcException(failure));
             }
-        });
+        }));
         return result;
     }
 

@@ -54,10 +54,13 @@ final class Faults implements AutoCloseable {
     }
 
     /** Cut all connections. Those that come after are whole. */
-    void cut() throws IOException {
+    void cut() {
         for (Socket socket : sockets) {
-            socket.setSoLinger(true, 0);
-            socket.close();
+            try (socket) {
+                socket.setSoLinger(true, 0);
+            } catch (IOException closed) {
+                // One end was closed already.
+            }
         }
         sockets.clear();
         swallowing = false;
