@@ -26,6 +26,9 @@ from bridge.outbox import Outbox
 from bridge.protocol import (
     REQUEST_TYPES,
     VERSION,
+    ActionResult,
+    ActionsRegister,
+    ActionsUnregister,
     AnyAnswer,
     AnyRequest,
     AskStats,
@@ -102,10 +105,6 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
 
 UNSERVED: frozenset[str] = frozenset(
     {
-        "action.result",
-        "actions.register",
-        "actions.unregister",
-        "decide",
         "npc.forget",
         "npc.update",
     }
@@ -488,7 +487,12 @@ class Session:
             self._refuse(id, "bad_message", message, "id")
 
     def _to_wait_for(self, request: AnyRequest) -> tuple[int | str, ...]:
-        """The open requests that bring or park NPCs which ``request`` is about."""
+        """The open requests that bring or park NPCs which ``request`` is about, or change what they can do."""
+        if isinstance(request, Say | Event | ActionsRegister | ActionsUnregister):
+            books = ActionsRegister | ActionsUnregister
+            changing = tuple(id for id, r in self._open.items() if isinstance(r, books))
+        else:
+            changing = ()
         moves = NpcSpawn | NpcDespawn | NpcForget
         coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, moves)}
         match request:
@@ -498,13 +502,13 @@ class Session:
                 npcs = set(request.hearers)
             case Hint():
                 npcs = set(request.npcs)
-            case Budget() | AskStats():
-                return ()
+            case Budget() | AskStats() | ActionsRegister() | ActionsUnregister() | ActionResult():
+                return changing
             case NpcSpawn() | NpcDespawn() | NpcForget() | NpcInspect() | NpcUpdate() | Decide():
                 npcs = {request.npc}
             case _:
                 npcs = set(coming_and_going.values())
-        return tuple(id for id, npc in coming_and_going.items() if npc in npcs)
+        return (*changing, *(id for id, npc in coming_and_going.items() if npc in npcs))
 
     def _npcs_with(self, npc: str) -> set[str]:
         """The session's NPCs if ``npc`` and all that are being spawned become its own."""

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
     port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
     http_port: Port = Field(8766, description="a whole number from 0 to 65535, 0 for no HTTP")
+    neuro_port: Port = Field(0, description="a whole number from 0 to 65535, 0 for no games of the Neuro SDK")
+    neuro_persona: str | None = Field(None, min_length=1, description="a persona that plays those games")
     data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
     personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
     model: str = Field(

@@ -8,6 +8,10 @@ import typer
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8765")]
 HttpPort = Annotated[int | None, typer.Option(help="Port for OpenAI's HTTP API; 0 turns it off.", show_default="8766")]
+NeuroPort = Annotated[
+    int | None, typer.Option(help="Port for games of the Neuro game SDK; 0 turns it off.", show_default="0")
+]
+NeuroPersona = Annotated[str | None, typer.Option(help="The persona that plays those games.", show_default="none")]
 Data = Annotated[Path | None, typer.Option(help="Folder for journals.", show_default="the user's data folder")]
 Personas = Annotated[Path | None, typer.Option(help="Folder of worlds.", show_default="the example worlds")]
 Model = Annotated[

@@ -18,6 +18,8 @@ from npc_engine.cli.options import (
     MaxContext,
     MockPace,
     Model,
+    NeuroPersona,
+    NeuroPort,
     Personas,
     Port,
     RamBudget,
@@ -51,6 +53,8 @@ def serve(
     disk_budget: DiskBudget = None,
     seed: Seed = None,
     mock_pace: MockPace = None,
+    neuro_port: NeuroPort = None,
+    neuro_persona: NeuroPersona = None,
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
@@ -77,6 +81,8 @@ def serve(
         disk_budget=disk_budget,
         seed=seed,
         mock_pace=mock_pace,
+        neuro_port=neuro_port,
+        neuro_persona=neuro_persona,
     )
     try:
         with (
@@ -110,11 +116,18 @@ async def _serve(prepared: "Prepared") -> None:
     settings, stop = prepared.settings, stop_event()
     token = settings.token.get_secret_value() if settings.token else None
     async with serving(
-        prepared, host=settings.host, port=settings.port, token=token, http_port=settings.http_port
+        prepared,
+        host=settings.host,
+        port=settings.port,
+        token=token,
+        http_port=settings.http_port,
+        neuro_port=settings.neuro_port,
     ) as doors:
         # Whoever started this waits for the first line, through a pipe as likely as not.
         print(f"listening on {doors.websocket.url}", flush=True)
         if doors.http is not None:
             print(f"listening on {doors.http.url}", flush=True)
+        if doors.neuro is not None:
+            print(f"listening on {doors.neuro.url} for games of the Neuro SDK", flush=True)
         await stop.wait()
         print("stopping", flush=True)

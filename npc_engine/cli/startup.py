@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_engine.config import Settings
+from npc_engine.errors import OperatorError
 from npc_engine.inference.model.progress import Progress
 
 if TYPE_CHECKING:
+    from bridge.neuro.server import NeuroServer
     from bridge.openai_api.server import HttpServer
     from bridge.server import Server
     from npc_engine.inference.load import LoadedEngine
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from npc_engine.inference.tokenizer import Tokenizer
     from npc_engine.persona import LoadedWorld
     from npc_engine.store import DataFolder
+    from npc_engine.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,9 @@ def _mock(settings: Settings) -> Voice:
     from npc_engine.inference.request import Budgets
 
     budgets = Budgets(settings.device_budget, settings.ram_budget, settings.disk_budget)
-    loaded = load_mock(max_context=settings.max_context, pace=settings.mock_pace, budgets=budgets)
+    loaded = load_mock(
+        max_context=settings.max_context, seed=settings.seed or 0, pace=settings.mock_pace, budgets=budgets
+    )
     explanation = "no model; what NPCs say follows from the seed"
     return Voice(FOLDER, loaded.tokenizer, loaded.end_ids, explanation, lambda: nullcontext(loaded.generator))
 
@@ -118,21 +123,23 @@ def _load(settings: Settings, folder: Path) -> "LoadedEngine":
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What listens: for games, and for whatever speaks OpenAI's API, unless that is turned off."""
+    """What listens: for games, and unless they are turned off for OpenAI's API and for games of the Neuro SDK."""
 
     websocket: "Server"
     http: "HttpServer | None"
+    neuro: "NeuroServer | None"
 
 
 @asynccontextmanager
 async def serving(
-    prepared: Prepared, *, host: str, port: int, token: str | None, http_port: int = 0
+    prepared: Prepared, *, host: str, port: int, token: str | None, http_port: int = 0, neuro_port: int = 0
 ) -> "AsyncIterator[Doors]":
     """Servers that listen, until the block is left: then they drain, and what was said is in the journal.
 
-    ``http_port`` 0 leaves HTTP out.
+    ``http_port`` 0 leaves HTTP out, ``neuro_port`` 0 games of the Neuro SDK.
     """
     from bridge.server import Server
+    from npc_engine.inference.grammar import Grammars
     from npc_engine.inference.mock import MOCK
     from npc_engine.mind.markup import read_markup
     from npc_engine.mind.mind import Language
@@ -140,7 +147,8 @@ async def serving(
     from npc_engine.world.world import World
 
     settings, voice = prepared.settings, prepared.voice
-    language = Language(voice.tokenizer, read_markup(voice.folder, voice.tokenizer), voice.end_ids)
+    markup, grammars = read_markup(voice.folder, voice.tokenizer), Grammars(voice.folder, voice.end_ids)
+    language = Language(voice.tokenizer, markup, voice.end_ids, grammars)
     seed = 0 if settings.seed is None and settings.model == MOCK else settings.seed
     with voice.run() as generator:
         async with await Journal.open(prepared.data) as journal:
@@ -152,10 +160,14 @@ async def serving(
                     http = (
                         _http_server(prepared, generator, host=host, port=http_port, token=token) if http_port else None
                     )
-                    doors = [door for door in (server, http) if door is not None]
+                    persona = settings.neuro_persona
+                    neuro = (
+                        _neuro_server(world, persona, host=host, port=neuro_port, token=token) if neuro_port else None
+                    )
+                    doors = [door for door in (server, http, neuro) if door is not None]
                     for door in doors:
                         await stack.enter_async_context(door)
-                    yield Doors(server, http)
+                    yield Doors(server, http, neuro)
                     # One after the other would double the time that running replies get.
                     await asyncio.gather(*(door.close() for door in doors))
             finally:
@@ -173,3 +185,13 @@ def _http_server(
     template = read_chat_template(voice.folder)
     served = Served(prepared.settings.model, generator, voice.tokenizer, template, voice.end_ids)
     return HttpServer(served, host=host, port=port, token=token)
+
+
+def _neuro_server(world: "World", persona: str | None, *, host: str, port: int, token: str | None) -> "NeuroServer":
+    from bridge.neuro.server import NeuroServer
+
+    if persona is None:
+        raise OperatorError(
+            "Nobody is named to play the games of the Neuro SDK.", remedy="Name a persona with --neuro-persona."
+        )
+    return NeuroServer(world, persona, host=host, port=port, token=token)

@@ -101,7 +101,7 @@ def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
 def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
     """The weights of a Llama-shaped model, as ``choice`` has them."""
     if choice.int8:
-        return QuantisedWeights(spec, choice.dtype, choice.rows)
+        return QuantisedWeights(spec, choice.dtype, choice.rows, choice.four_bit)
     return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
 
 

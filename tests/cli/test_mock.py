@@ -1,18 +1,32 @@
 """``serve --model mock``: a server without a model, for the tests of games."""
 
 import asyncio
+import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from bridge.client import Client
+from npc_engine.cli.bench.bridge.peer import open_peer
 from tests.served import Served, environment
 
 UNWANTED = ("torch", "transformers", "numba", "numpy")
+
+GIVE = {
+    "type": "object",
+    "properties": {"item": {"enum": ["bread", "iron"]}, "count": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["item", "count"],
+}
+PLAN = {
+    "type": "object",
+    "properties": {"steps": {"type": "array", "items": {"type": "string"}}, "why": {"type": "string"}},
+    "required": ["steps", "why"],
+}
 
 # A whole server and a client, with HTTP, in one process: whatever either imports is seen.
 TALK = f"""
@@ -59,16 +73,12 @@ def test_a_talk_with_the_mock_imports_nothing_heavy(tmp_path: Path) -> None:
     assert imported == "[]"
 
 
-def test_it_listens_within_a_second(tmp_path: Path) -> None:
-    def start(attempt: int) -> float:
-        began = time.perf_counter()
-        server = Served(tmp_path / str(attempt), "--model", "mock")
-        took = time.perf_counter() - began
-        server.end()
-        return took
-
-    # The best of a few: other programs on this machine are not what is measured.
-    assert min(start(attempt) for attempt in range(5)) < 1.0
+def test_it_listens_after_less_than_a_second_of_work(tmp_path: Path) -> None:
+    server = Served(tmp_path / "data", "--model", "mock")
+    used = psutil.Process(server.process.pid).cpu_times()
+    server.end()
+    # Processor time, since others may be using this machine; `bench bridge` has the time on the clock.
+    assert used.user + used.system < 1.0
 
 
 async def test_an_npcs_lines_come_again_whatever_others_say(served: Served, tmp_path: Path) -> None:
@@ -133,6 +143,42 @@ async def test_a_slow_one_can_be_cancelled_and_misses_a_deadline(tmp_path: Path)
             assert [line.text for line in (await client.inspect("g")).journal][-1] == done.text
     finally:
         server.end()
+
+
+async def test_its_actions_are_random_and_valid_and_come_again(tmp_path: Path) -> None:
+    async def play(seed: int) -> list[Any]:
+        server = Served(tmp_path / secrets.token_hex(4), "--model", "mock", "--seed", str(seed))
+        try:
+            peer = await open_peer(server.url)
+            await peer.ask(type="npc.spawn", id="spawn", npc="g", persona="greta")
+            give = {"name": "give", "description": "Give a thing.", "schema": GIVE}
+            await peer.ask(type="actions.register", id="r", scope={"npc": "g"}, actions=[give])
+            done = []
+            for turn in range(16):
+                speaker = {"id": "p", "name": "Mira", "kind": "player"}
+                await peer.send(type="say", id=turn, npc="g", speaker=speaker, text=f"Give me something, {turn}.")
+                while (message := await peer.receive())["type"] != "reply.done":
+                    if message["type"] == "reply.action":
+                        done.append(message["args"])
+            await peer.send(type="decide", id="d", npc="g", question="What now?", schema=PLAN)
+            decided = await peer.receive()
+            assert decided["type"] == "decided", decided
+            await peer.socket.close()
+            return [*done, decided["value"]]
+        finally:
+            server.end()
+
+    first = await play(0)
+    *given, plan = first
+    assert 0 < len(given) < 16
+    for args in given:
+        assert args.keys() == {"item", "count"}
+        assert args["item"] in ("bread", "iron")
+        assert args["count"] in range(1, 10)
+    assert len({(args["item"], args["count"]) for args in given}) > 1
+    assert isinstance(plan["why"], str)
+    assert await play(0) == first
+    assert await play(1) != first
 
 
 async def test_it_answers_through_http_alike_for_alike_messages(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from random import Random
 from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
 from npc_engine.inference.counters import Counters
 from npc_engine.inference.mock.lines import line
+from npc_engine.inference.mock.walk import endings, walk
 from npc_engine.inference.request import (
     TIERS,
     Budgets,
@@ -25,22 +26,34 @@ from npc_engine.inference.request import (
 )
 from npc_engine.inference.tokenizer import StopFinder, Tokenizer
 
+_SURPRISE = 20.0
+"""Nats of the least likely: far enough from the likeliest that one of a few actions is often wanted, and often none."""
+
 MAX_OPEN = 1024
 """Requests that may run at once, as many as may wait for the engine."""
 
 
 class MockGenerator:
-    """Says lines that follow from a request's seed; without one, from its prompt. A ``Generator``.
+    """Says lines that follow from a request's seed; without one, from ``seed`` and its prompt. A ``Generator``.
+
+    Under a grammar it says anything that the grammar allows, and any likelihood that is asked for is as random.
 
     ``pace`` is seconds per token; at 0 others are let in between two tokens all the same. Limits, deadlines, stops and
     counters are kept; attention state there is none of, so all of a prompt counts as known and budgets hold nothing.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, *, max_context: int, pace: float = 0.0, budgets: Budgets | None = None
+        self,
+        tokenizer: Tokenizer,
+        *,
+        max_context: int,
+        seed: int = 0,
+        pace: float = 0.0,
+        budgets: Budgets | None = None,
     ) -> None:
-        self._tokenizer, self._max_context, self._pace = tokenizer, max_context, pace
+        self._tokenizer, self._max_context, self._seed, self._pace = tokenizer, max_context, seed, pace
         self._budgets = budgets or Budgets()
+        self._brisk = endings(tokenizer)
         self._numbers = itertools.count()
         self._open: set[str] = set()
         self._counters = Counters()
@@ -60,7 +73,7 @@ class MockGenerator:
         self._open.add(request.id)
         try:
             self._counters.admitted(len(request.prompt), 0)
-            for output in _Speech(request, self._tokenizer).outputs():
+            for output in _Speech(request, self._tokenizer, self._seed, self._brisk).outputs():
                 self._counters.ran(len(output.token_ids))
                 if output.token_ids:
                     await asyncio.sleep(self._pace)
@@ -102,8 +115,10 @@ class MockGenerator:
 class _Speech:
     """The outputs of one request, one a token."""
 
-    def __init__(self, request: Request, tokenizer: Tokenizer) -> None:
-        self._request, self._tokenizer = request, tokenizer
+    def __init__(self, request: Request, tokenizer: Tokenizer, seed: int, brisk: frozenset[int]) -> None:
+        self._request, self._tokenizer, self._brisk = request, tokenizer, brisk
+        given = request.sampling.seed
+        self._random = Random(given if given is not None else _seed_of(seed, request.prompt))
         self._stops = StopFinder(request.sampling.stop)
         self._sampled = 0
         self._first = 0.0
@@ -126,22 +141,28 @@ class _Speech:
         yield self._output((), self._stops.flush(), FinishReason.LENGTH if self._sampled >= most else FinishReason.STOP)
 
     def _ids(self) -> Iterator[int]:
-        """What is said, as token ids: one line, or lines without end if nothing else may end them."""
-        sampling = self._request.sampling
-        seed = sampling.seed if sampling.seed is not None else _seed_of(self._request.prompt)
-        yield from self._tokenizer.encode_text(f" {line(seed)}")
-        random = Random(seed)
-        while sampling.ignore_stop_ids:
-            yield from self._tokenizer.encode_text(f" {line(random.getrandbits(63))}")
+        """What is said, as token ids: what a grammar allows, one line, or lines that only a limit ends."""
+        if self._request.grammar is not None:
+            sampling = self._request.sampling
+            yield from walk(self._request.grammar, self._random, brisk=self._brisk, stop_ids=sampling.stop_ids)
+            return
+        yield from self._tokenizer.encode_text(f" {line(self._random)}")
+        while self._request.sampling.ignore_stop_ids:
+            yield from self._tokenizer.encode_text(f" {line(self._random)}")
 
     def _output(self, token_ids: tuple[int, ...], text: str, finish: FinishReason | None = None) -> Output:
         now, arrival = time.monotonic(), self._request.arrival
         first = (self._first or now) - arrival
         timings = Timings(prefill=first, first_token=first, total=now - arrival)
         usage = Usage(len(self._request.prompt), 0, self._sampled)
-        return Output(self._request.id, usage, timings, token_ids, text, finish)
+        return Output(self._request.id, usage, timings, token_ids, text, finish, scores=self._scores(finish))
+
+    def _scores(self, finish: FinishReason | None) -> tuple[float, ...]:
+        """Log-probabilities that together are anything between a sure thing and a surprise."""
+        wanted = self._request.scored if finish is not None else 0
+        return (self._random.uniform(-_SURPRISE, 0) / wanted,) * wanted if wanted else ()
 
 
-def _seed_of(prompt: tuple[int, ...]) -> int:
-    digest = hashlib.blake2b(b"".join(id.to_bytes(4, "little") for id in prompt), digest_size=8)
+def _seed_of(seed: int, prompt: tuple[int, ...]) -> int:
+    digest = hashlib.blake2b(f"{seed} {prompt}".encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "little")

@@ -32,7 +32,6 @@ _SENTENCES = (
 )
 
 
-def line(seed: int) -> str:
-    """One to three different sentences; the same ones for the same seed."""
-    random = Random(seed)
+def line(random: Random) -> str:
+    """One to three different sentences."""
     return " ".join(random.sample(_SENTENCES, random.randint(1, _MOST_SENTENCES)))

@@ -21,8 +21,8 @@ class LoadedMock:
     end_ids: frozenset[int]
 
 
-def load_mock(*, max_context: int, pace: float, budgets: Budgets) -> LoadedMock:
+def load_mock(*, max_context: int, seed: int, pace: float, budgets: Budgets) -> LoadedMock:
     """``pace`` is seconds per token. Takes milliseconds, and imports nothing slow."""
     tokenizer = Tokenizer(FOLDER)
-    generator = MockGenerator(tokenizer, max_context=max_context, pace=pace, budgets=budgets)
+    generator = MockGenerator(tokenizer, max_context=max_context, seed=seed, pace=pace, budgets=budgets)
     return LoadedMock(generator, tokenizer, frozenset(tokenizer.encode_markup(END_TOKEN)))

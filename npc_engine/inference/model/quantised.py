@@ -12,21 +12,18 @@ from collections.abc import Sequence
 import torch
 
 from npc_engine.inference.model.eight_bit import EightBitLinear
-from npc_engine.inference.model.four_bit import FourBitLinear
-from npc_engine.inference.model.linears import Linear, NormedLinear
+from npc_engine.inference.model.four_bit import FourBit
+from npc_engine.inference.model.linears import Linear
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
 
-# Up to so many rows, reading four bits and unpacking them takes less time than multiplying eight (two AVX-512 cores).
-FEW_ROWS = 4
-
 
 class QuantisedWeights:
     """A WeightSource of a Llama-shaped model for the CPU. ``dtype`` is the attention's."""
 
-    def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows) -> None:
+    def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
         embedding = files["model.embed_tokens.weight"]
         head = files.find("lm_head.weight")
@@ -37,14 +34,15 @@ class QuantisedWeights:
             tensors = read_layer(files, index)
             many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, rows))
             if few is not None:
-                layer = _four_bit(tensors, spec.norm_eps, rows)
+                layer = _four_bit(tensors, spec.norm_eps, four_bit)
                 few = None if layer is None else [*few, layer]
-        self._many = _Route(ends, many, rotated=True)
-        self._few = self._many if few is None else _Route(ends, few, rotated=False)
+        self._many = _Route(ends, many, ends.rotation)
+        self._few = self._many if few is None else _Route(ends, few, None, four_bit.stream)
+        self._few_rows = four_bit.few_rows
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
-        return self._few if rows <= FEW_ROWS else self._many
+        return self._few if rows <= self._few_rows else self._many
 
 
 class _Ends:
@@ -61,18 +59,20 @@ class _Ends:
 class _Route:
     """See Route. The eight-bit layers and the head read a rotated stream, the four-bit layers the model's own."""
 
-    def __init__(self, ends: _Ends, layers: Sequence[Layer], *, rotated: bool) -> None:
-        self._ends, self._layers, self._rotated = ends, layers, rotated
+    def __init__(
+        self, ends: _Ends, layers: Sequence[Layer], rotation: Rotation | None, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._ends, self._layers, self._rotation, self._dtype = ends, layers, rotation, dtype
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
         stream = self._ends.embedding[token_ids]
-        return self._ends.rotation(stream) if self._rotated else stream
+        return stream.to(self._dtype) if self._rotation is None else self._rotation(stream)
 
     def layer(self, index: int) -> Layer:
         return self._layers[index]
 
     def logits(self, stream: torch.Tensor) -> torch.Tensor:
-        return self._ends.head(stream if self._rotated else self._ends.rotation(stream))
+        return self._ends.head(stream if self._rotation is not None else self._ends.rotation(stream))
 
 
 def _eight_bit(read: LayerTensors, rotation: Rotation, eps: float, dtype: torch.dtype, rows: Rows) -> Layer:
@@ -98,15 +98,15 @@ def _writing(
     return EightBitLinear(turned, None if bias is None else rotation(bias), rows=rows, rotation=within)
 
 
-def _four_bit(read: LayerTensors, eps: float, rows: Rows) -> Layer | None:
+def _four_bit(read: LayerTensors, eps: float, four_bit: FourBit) -> Layer | None:
     """None if a weight lies on no grid of four bits."""
     try:
         return Layer(
-            qkv=NormedLinear(read.input_norm, eps, FourBitLinear(read.qkv, read.qkv_bias), rows),
+            qkv=four_bit.linear(read.qkv, read.qkv_bias, read.input_norm, eps),
             head_norms=read.head_norms,
-            out=FourBitLinear(read.out, read.out_bias),
-            gate_up=NormedLinear(read.post_norm, eps, FourBitLinear(read.gate_up), rows),
-            down=FourBitLinear(read.down),
+            out=four_bit.linear(read.out, read.out_bias),
+            gate_up=four_bit.linear(read.gate_up, None, read.post_norm, eps),
+            down=four_bit.linear(read.down),
         )
     except ValueError:
         return None

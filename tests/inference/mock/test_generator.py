@@ -1,22 +1,34 @@
 """The mock keeps a generator's promises: limits, stops, deadlines, ends, counters."""
 
 import asyncio
+import json
 import time
 from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npc_engine.errors import LimitExceeded
-from npc_engine.inference.mock.load import LoadedMock, load_mock
+from npc_engine.inference.grammar import Grammars
+from npc_engine.inference.mock.load import FOLDER, LoadedMock, load_mock
 from npc_engine.inference.request import Budgets, FinishReason, Output, Request, Sampling, TierUse
 
+LARGE = load_mock(max_context=1000, seed=0, pace=0.0, budgets=Budgets())
+GRAMMAR = Grammars(FOLDER, LARGE.end_ids).of_schema(
+    {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "tags": {"items": {"enum": ["a", "b"]}, "maxItems": 3}},
+        "required": ["name", "tags"],
+    }
+)
 REQUEST = Request("r", (5, 6, 7), Sampling(max_tokens=200, seed=3))
 
 
 @pytest.fixture
 def mock() -> LoadedMock:
-    return load_mock(max_context=300, pace=0.0, budgets=Budgets(ram=10))
+    return load_mock(max_context=300, seed=0, pace=0.0, budgets=Budgets(ram=10))
 
 
 async def outputs(mock: LoadedMock, request: Request) -> list[Output]:
@@ -77,6 +89,33 @@ async def test_budgets_are_told_as_they_were_set(mock: LoadedMock) -> None:
     await mock.generator.set_budgets(Budgets(device=4))
     tiers = (await mock.generator.stats()).tiers
     assert tiers == {"device": TierUse(0, 4), "ram": TierUse(0, 10), "disk": TierUse(0, 0)}
+
+
+@given(st.integers(0, 2**32))
+def test_under_a_grammar_it_says_anything_that_the_grammar_allows(seed: int) -> None:
+    async def say() -> Output:
+        request = replace(REQUEST, prompt=(1,), sampling=Sampling(max_tokens=256, seed=seed), grammar=GRAMMAR)
+        got = await outputs(LARGE, request)
+        value = json.loads(text(got))
+        assert value.keys() == {"name", "tags"}
+        assert isinstance(value["name"], str)
+        assert len(value["tags"]) <= 3
+        assert all(tag in ("a", "b") for tag in value["tags"])
+        return got[-1]
+
+    assert asyncio.run(say()).finish is FinishReason.STOP
+
+
+async def test_likelihoods_are_random_come_again_and_are_as_many_as_were_wanted(mock: LoadedMock) -> None:
+    async def score(*prompt: int) -> tuple[float, ...]:
+        request = Request("r", prompt, Sampling(max_tokens=0), scored=2)
+        return (await outputs(mock, request))[-1].scores
+
+    assert len(await score(1, 2, 3)) == 2
+    assert await score(1, 2, 3) == await score(1, 2, 3)
+    totals = {sum(await score(i, 2, 3)) for i in range(20)}
+    assert len(totals) == 20
+    assert max(totals) <= 0
 
 
 async def test_others_are_let_in_between_two_tokens(mock: LoadedMock) -> None:

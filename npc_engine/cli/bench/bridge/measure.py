@@ -22,7 +22,7 @@ _WARM_FRAMES = 0.2
 @dataclass(frozen=True, slots=True)
 class BridgeLoad:
     """How many clients, messages a second and seconds; slow readers; fuzzed frames; clients in the storm, and how often
-    it blows."""
+    it blows. ``forget``: memory is looked at once the server keeps nothing for those that it lost any more."""
 
     clients: int = 1000
     rate: float = 2000.0
@@ -32,9 +32,10 @@ class BridgeLoad:
     storm: int = 500
     rounds: int = 3
     seed: int = 0
+    forget: bool = True
 
 
-QUICK = BridgeLoad(clients=20, rate=200.0, seconds=1.0, slow=2, frames=1200, storm=10, rounds=2)
+QUICK = BridgeLoad(clients=20, rate=200.0, seconds=1.0, slow=2, frames=1200, storm=10, rounds=2, forget=False)
 
 
 async def measure_bridge(load: BridgeLoad) -> AsyncIterator[Figure]:
@@ -124,7 +125,7 @@ async def _fuzz(served: OwnServer, load: BridgeLoad) -> AsyncIterator[Figure]:
             await bystander.talk()
             if report["sent"] >= _WARM_FRAMES * load.frames:
                 warm = warm or served.resident
-    await asyncio.sleep(_SETTLE)
+    await asyncio.sleep(_SETTLE + (peer.resume_window if load.forget else 0.0))
     grown = served.resident - warm
     told = ", ".join(f"{count} {code}" for code, count in sorted(report["answers"].items(), key=lambda it: -it[1])[:6])
     yield Figure("fuzzed frames", report["done"], "", load.frames, at_least=True, note=f"answers: {told}")

@@ -22,12 +22,16 @@ _MAX_SIZE = 1 << 26
 
 @dataclass(slots=True)
 class Peer:
-    """One connection, and the session it is in. ``last_seq`` is the number of the last message that it got."""
+    """One connection, and the session it is in. ``last_seq`` is the number of the last message that it got.
+
+    ``resume_window`` is how many seconds the server keeps a session whose connection is lost.
+    """
 
     socket: ClientConnection
     session: str = ""
     last_seq: int = 0
     resumed: bool = False
+    resume_window: float = 0.0
     gaps: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
 
@@ -63,6 +67,7 @@ class Peer:
         if welcome["type"] != "welcome":
             raise NpcEngineError(f"The server answered {welcome} to a hello.")
         self.session, self.resumed = welcome["session"], bool(welcome.get("resumed"))
+        self.resume_window = welcome.get("resume_window_ms", 0) / 1000
         if earlier is not None and not self.resumed:
             self.last_seq = welcome.get("seq", 0)
 
