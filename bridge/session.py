@@ -131,7 +131,9 @@ REFUSALS: Mapping[State, tuple[ErrorCode, str]] = {
 TOLD_ONCE = Say | Event
 """Requests that leave something in a memory: one that is sent again under its id is not carried out again."""
 
-REFUSED: frozenset[ErrorCode] = frozenset({"unknown_npc", "unknown_persona", "limit_size", "overloaded"})
+REFUSED: frozenset[ErrorCode] = frozenset(
+    {"unknown_action", "unknown_npc", "unknown_persona", "limit_size", "overloaded"}
+)
 """Errors after which a line may be sent again under its id. After any other, its NPC may have heard it."""
 
 

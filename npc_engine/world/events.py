@@ -23,7 +23,11 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does."""
+    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does.
+
+    ``offers`` is what it may do about it, with who hears it and with what ``facts`` name, beside what it is known to
+    have around it.
+    """
 
     npc: str
     speaker: Speaker
@@ -33,6 +37,7 @@ class Say:
     deadline_ms: int | None = None
     max_tokens: int | None = None
     offers: Offers = field(default_factory=Offers)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,7 +298,7 @@ class World:
         if not actions:
             return
         people = (say.speaker.name, *(hearer.persona.name for hearer in hearers))
-        there = self._there(mind.npc, people)
+        there = self._there(mind.npc, people, say.facts)
         deed = await mind.act(say.text, say.speaker.name, actions, there, priority=say.priority)
         if deed is not None:
             out.put_nowait(ReplyAction(mind.npc, self._calls.open(mind.npc, deed), deed.name, deed.args))
@@ -306,8 +306,9 @@ class World:
     def _offered(self, mind: Mind, offers: Offers) -> tuple[Action, ...]:
         return offers.to(mind.npc, mind.persona_id, mind.persona.actions)
 
-    def _there(self, npc: str, people: Iterable[str]) -> Present:
-        return present(people, self._records[npc].variables)
+    def _there(self, npc: str, people: Iterable[str], facts: Mapping[str, object] | None = None) -> Present:
+        """Who and what ``npc`` has around it."""
+        return present(people, {**self._records[npc].variables, **(facts or {})})
 
     async def _keep(self, mind: Mind, hearers: Sequence[Mind], answer: Answer, out: _Out) -> None:
         """Journal an answer and bring it into every mind that was there."""

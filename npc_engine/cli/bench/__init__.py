@@ -151,3 +151,25 @@ def bridge(
 
     asyncio.run(measure())
     out.print(table(figures))
+
+
+@bench.command()
+def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
+    from npc_engine.cli.bench.actions import measure_actions
+    from npc_engine.cli.bench.measure import Figure, table
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import err, out
+
+    figures: list[Figure] = []
+
+    async def measure() -> None:
+        async for found in measure_actions(find_subject(model, config).folder, quick=quick):
+            if isinstance(found, Figure):
+                figures.append(found)
+                continue
+            deed = f"{found.deed.name} {dict(found.deed.args)}" if found.deed is not None else "none"
+            err.print(f"{'+' if found.sensible else '-'} {found.situation.says} -> {deed}", markup=False)
+
+    asyncio.run(measure())
+    out.print(table(figures))
