@@ -4,6 +4,7 @@ import dev.npcengine.protocol.ReplyAction;
 import dev.npcengine.protocol.Scope;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
@@ -55,7 +56,8 @@ final class Actions {
 
     private static CompletionStage<Outcome> begin(AsyncActionHandler handler, ReplyAction call) {
         try {
-            return handler.handle(call);
+            CompletionStage<Outcome> begun = handler.handle(call);
+            return begun == null ? CompletableFuture.completedFuture(null) : begun;
         } catch (Exception | LinkageError | AssertionError error) {
             return CompletableFuture.failedFuture(error);
         }
@@ -78,7 +80,7 @@ final class Actions {
         if (error == null) {
             return "Nothing came of it.";
         }
-        Throwable cause = error instanceof java.util.concurrent.CompletionException && error.getCause() != null
+        Throwable cause = error instanceof CompletionException && error.getCause() != null
                 ? error.getCause()
                 : error;
         String message = cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();

@@ -376,7 +376,9 @@ public final class NpcClient implements AutoCloseable {
     private void report(ReplyAction call, Outcome outcome) {
         ActionResult result = ActionResult.of(nextId(), call.call(), outcome.ok()).withMessage(outcome.message());
         done(result).exceptionally(error -> {
-            LOGGER.log(System.Logger.Level.WARNING, "What came of " + call.name() + " can't be told: " + error);
+            boolean closed = error instanceof NpcException why && why.code().equals(NpcException.CLOSED);
+            System.Logger.Level level = closed ? System.Logger.Level.DEBUG : System.Logger.Level.WARNING;
+            LOGGER.log(level, "What came of " + call.name() + " can't be told: " + error);
             return null;
         });
     }
