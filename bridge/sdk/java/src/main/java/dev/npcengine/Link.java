@@ -1,6 +1,5 @@
 package dev.npcengine;
 
-import dev.npcengine.protocol.Cancel;
 import dev.npcengine.protocol.ClientInfo;
 import dev.npcengine.protocol.Heartbeat;
 import dev.npcengine.protocol.Hello;
@@ -30,10 +29,6 @@ import java.util.concurrent.atomic.AtomicLong;
 final class Link implements Socket.Owner {
     private static final System.Logger LOGGER = System.getLogger(Link.class.getName());
     private static final int TAKEN_OVER = 4001;
-    private static final long OPEN_REQUESTS = 64;
-    private static final long MESSAGE_BYTES = 256 * 1024;
-    private static final long MESSAGES_PER_SECOND = 200;
-    private static final long MESSAGE_BURST = 1000;
     private static final Heartbeat HEARTBEAT = new Heartbeat(30_000, 120_000);
 
     private enum State {
@@ -64,14 +59,13 @@ final class Link implements Socket.Owner {
     private final AtomicLong ids;
     private final Callbacks callbacks;
     private final Exchanges exchanges = new Exchanges();
+    private final Outgoing outgoing;
     private final Standing standing;
     private final CompletableFuture<Welcome> first = new CompletableFuture<>();
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     private State state = State.IDLE;
     private Socket socket;
-    private Map<String, Object> limits = Map.of();
-    private Pace pace;
     private String session = "";
     private long lastSeq;
     private boolean welcomed;
@@ -80,7 +74,6 @@ final class Link implements Socket.Owner {
     private String bye = "";
     private Future<?> alarm;
     private Future<?> patience;
-    private Future<?> turn;
 
     Link(
             Loop loop,
@@ -91,6 +84,7 @@ final class Link implements Socket.Owner {
             Standing standing,
             Observer observer) {
         this.loop = loop;
+        this.outgoing = new Outgoing(loop, exchanges);
         this.callbacks = callbacks;
         this.settings = settings;
         this.http = http;
@@ -128,7 +122,7 @@ final class Link implements Socket.Owner {
             exchange.fail(gone("No server answers at " + settings.url() + " for now"));
         } else {
             exchanges.add(exchange);
-            pump();
+            outgoing.pump();
         }
     }
 
@@ -141,8 +135,8 @@ final class Link implements Socket.Owner {
         if (!exchange.sent()) {
             exchanges.remove(exchange);
             exchange.receive(cancelled(exchange));
-        } else if (state == State.READY) {
-            sendCancel(exchange);
+        } else {
+            outgoing.cancel(exchange);
         }
     }
 
@@ -184,8 +178,7 @@ final class Link implements Socket.Owner {
             return;
         }
         stop(alarm);
-        stop(turn);
-        turn = null;
+        outgoing.stop();
         if (state == State.CLOSED) {
             closed.complete(null);
             return;
@@ -257,49 +250,32 @@ final class Link implements Socket.Owner {
         }
     }
 
-    private void welcome(Welcome welcome, Map<String, Object> stated) {
+    private void welcome(Welcome welcome, Map<String, Object> limits) {
         stop(alarm);
         stop(patience);
         patience = null;
         state = State.READY;
         attempts = 0;
         welcomed = true;
-        limits = stated;
         if (Boolean.TRUE.equals(welcome.resumed())) {
-            repeatUnanswered();
+            outgoing.resume(socket);
         } else {
             beginAfresh(welcome);
+            outgoing.begin(socket, limits);
         }
         watch(welcome.heartbeat() == null ? HEARTBEAT : welcome.heartbeat());
         observer.welcomed(welcome);
         first.complete(welcome);
-        pump();
-    }
-
-    /** What was sent and got no answer may not have arrived. The server knows it by its id if it did. */
-    private void repeatUnanswered() {
-        for (Exchange exchange : exchanges.underWay()) {
-            if (exchange.answers().isEmpty()) {
-                pace.take(System.nanoTime());
-                socket.send(exchange.frame);
-            }
-            if (exchange.cancelled()) {
-                sendCancel(exchange);
-            }
-        }
+        outgoing.pump();
     }
 
     private void beginAfresh(Welcome welcome) {
         boolean again = lastSeq > 0;
         session = welcome.session();
         lastSeq = welcome.seq() == null ? 0 : welcome.seq();
-        pace = new Pace(
-                limit("messages_per_second", MESSAGES_PER_SECOND),
-                limit("message_burst", MESSAGE_BURST),
-                System.nanoTime());
         List<Exchange> repeated = new ArrayList<>();
         for (Exchange exchange : exchanges.underWay()) {
-            if (exchange.repeatable()) {
+            if (exchange.repeatable() && !exchange.cancelled()) {
                 repeated.add(exchange);
             } else {
                 exchanges.remove(exchange);
@@ -339,53 +315,9 @@ final class Link implements Socket.Owner {
             if (exchange.error() == null) {
                 standing.note(exchange.request);
             }
-            pump();
+            outgoing.pump();
         }
         observer.told(message);
-    }
-
-    /** Send what waits, as much as the server takes for now. */
-    private void pump() {
-        if (state != State.READY || turn != null) {
-            return;
-        }
-        Exchange next;
-        while ((next = exchanges.peek(mostAtOnce())) != null) {
-            long most = limit("message_bytes", MESSAGE_BYTES);
-            if (next.frame.length > most) {
-                exchanges.dropNext();
-                next.fail(tooLarge(next.frame.length, most));
-                continue;
-            }
-            Duration wait = pace.take(System.nanoTime());
-            if (!wait.isZero()) {
-                turn = loop.later(wait, this::nextTurn);
-                return;
-            }
-            exchanges.sendNext();
-            socket.send(next.frame);
-        }
-    }
-
-    /** Half of what the server takes: for a moment, it counts a request that it has given the last answer to. */
-    private long mostAtOnce() {
-        return Math.max(1, limit("open_requests", OPEN_REQUESTS) / 2);
-    }
-
-    private void nextTurn() {
-        turn = null;
-        pump();
-    }
-
-    /** Such a message might be too much to be read, so that the server couldn't say what it refuses. */
-    private static NpcException tooLarge(int bytes, long most) {
-        String message = "The message has " + bytes + " bytes; the server takes at most " + most + ".";
-        return new NpcException("limit_size", message);
-    }
-
-    private void sendCancel(Exchange exchange) {
-        pace.take(System.nanoTime());
-        socket.send(Msgpack.encode(Cancel.of(exchange.id).toMap()));
     }
 
     /** Nothing at all has come for so long that the server would have sent several pings: it is gone. */
@@ -418,6 +350,7 @@ final class Link implements Socket.Owner {
         state = State.CLOSED;
         ending = why;
         stop(patience);
+        outgoing.stop();
         exchanges.fail(why);
         first.completeExceptionally(why);
         if (connected) {
@@ -425,10 +358,6 @@ final class Link implements Socket.Owner {
         } else {
             closed.complete(null);
         }
-    }
-
-    private long limit(String name, long otherwise) {
-        return Answers.integer(limits, name, otherwise);
     }
 
     private NpcException gone(String what) {
