@@ -1,0 +1,28 @@
+/** What NPCs can do in the game, and what is called when they do it. */
+
+import type { ActionSpec, Json, ReplyAction } from "./protocol.js";
+
+/** One thing that an NPC can do. `run` returns what came of it, in words, which the NPC remembers; it may throw. */
+export interface Action {
+  description: string;
+  /** JSON Schema of the arguments; the NPC can't give others. */
+  schema: Json;
+  run(args: { [key: string]: never }, call: ReplyAction): Promise<string | void> | string | void;
+}
+
+export type Actions = Record<string, Action>;
+
+/** How the server is told about `actions`. */
+export function specs(actions: Actions): ActionSpec[] {
+  return Object.entries(actions).map(([name, { description, schema }]) => ({ name, description, schema }));
+}
+
+/** What came of a call, as the server is told. */
+export async function outcome(action: Action, call: ReplyAction): Promise<{ ok: boolean; message?: string }> {
+  try {
+    const message = await action.run(call.args as { [key: string]: never }, call);
+    return message ? { ok: true, message } : { ok: true };
+  } catch (error) {
+    return { ok: false, message: error instanceof Error ? error.message : String(error) };
+  }
+}
