@@ -4,11 +4,12 @@ Every message after ``welcome``, and ``welcome`` itself, belongs to a session an
 gaps. Errors before it have none. Times are seconds.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from bridge.protocol.base import Integer, Message, NpcId, Part, RequestId
+from bridge.protocol.actions import ActionName
+from bridge.protocol.base import Integer, Json, Message, NpcId, Part, RequestId
 from bridge.protocol.limits import Limits
 
 ErrorCode = Literal[
@@ -19,12 +20,15 @@ ErrorCode = Literal[
     "unknown_npc",
     "unknown_persona",
     "invalid_persona",
+    "unknown_action",
+    "schema_unsupported",
     "limit_size",
     "limit_rate",
     "limit_requests",
     "deadline",
     "cancelled",
     "overloaded",
+    "checkpoint_not_found",
     "internal",
 ]
 """The codes of this version. Clients must take others too: they grow with the protocol."""
@@ -39,8 +43,15 @@ class Answer(Message):
     seq: Integer | None = Field(None, description="its place in the session; the server's to set")
 
 
+class Heartbeat(Part):
+    """How the two ends know that the other is there: by WebSocket pings, which libraries answer by themselves."""
+
+    interval_ms: Integer = Field(description="milliseconds between two pings of the server")
+    timeout_ms: Integer = Field(description="milliseconds without an answer after which a client is gone")
+
+
 class Welcome(Answer):
-    """The answer to ``hello``: the session begins."""
+    """The answer to ``hello``: the session begins, or goes on."""
 
     type: Literal["welcome"] = "welcome"
     session: str
@@ -49,6 +60,11 @@ class Welcome(Answer):
     limits: Limits
     capabilities: list[str] = Field(description="the types of the messages that this server takes")
     model: str
+    resumed: bool = Field(False, description="true: the session goes on, and what was missed follows")
+    resume_window_ms: Integer = Field(
+        0, description="milliseconds for which a session that lost its connection can be resumed, 0 for never"
+    )
+    heartbeat: Heartbeat | None = Field(None, description="when a silent end is taken for gone")
 
 
 class Ok(Answer):
@@ -137,6 +153,16 @@ class ReplySentence(Answer):
     text: str
 
 
+class ReplyAction(Answer):
+    """The NPC does something. The game does it and says with ``action.result`` what came of it."""
+
+    type: Literal["reply.action"] = "reply.action"
+    npc: NpcId
+    call: str = Field(description="which of all calls this is, for 'action.result'")
+    name: ActionName = Field(description="the action's name")
+    args: dict[str, Json] = Field(description="its arguments, as its schema says")
+
+
 class Usage(Part):
     """Token counts: in the prompt, those of it that were already computed, and generated."""
 
@@ -169,6 +195,17 @@ class ReplyDone(Answer):
     usage: Usage | None = None
     timings: Timings | None = None
     mood: str | None = None
+
+
+class Decided(Answer):
+    """The answer to ``decide``."""
+
+    type: Literal["decided"] = "decided"
+    value: Json = Field(description="the decision, as its schema says")
+
+    def to_wire(self) -> dict[str, Any]:
+        """As any message; but a decision may be null, and travels then."""
+        return {**super().to_wire(), "value": self.value}
 
 
 class MemoryCompacted(Answer):
@@ -244,7 +281,9 @@ AnyAnswer = (
     | ReplyStart
     | ReplyDelta
     | ReplySentence
+    | ReplyAction
     | ReplyDone
+    | Decided
     | MemoryCompacted
     | Stats
     | Error
