@@ -89,8 +89,10 @@ class Settings(BaseSettings):
     model: str = Field(
         "default",
         min_length=1,
-        description="default, a model folder, a .gguf file, or a Hugging Face id (org/name)",
+        description="default, a model folder, a .gguf file, a Hugging Face id (org/name), or mock for none",
     )
+    mock_pace: float = Field(0.0, ge=0, le=60, description="seconds that the mock takes for a token, from 0 to 60")
+    seed: int | None = Field(None, ge=0, lt=1 << 63, description="a whole number from 0 on")
     token: SecretStr | None = Field(None, min_length=1, description="what clients must send in hello")
     cache: Folder = Field(default_factory=default_cache, description="a folder for models")
     max_batch: int = Field(32, ge=1, le=1024, description="how many NPCs may speak at once, from 1 to 1024")

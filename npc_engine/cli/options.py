@@ -12,8 +12,13 @@ Data = Annotated[Path | None, typer.Option(help="Folder for journals.", show_def
 Personas = Annotated[Path | None, typer.Option(help="Folder of worlds.", show_default="the example worlds")]
 Model = Annotated[
     str | None,
-    typer.Option(help="A built-in name, a folder, a .gguf file, or a Hugging Face id.", show_default="default"),
+    typer.Option(
+        help="A built-in name, a folder, a .gguf file, a Hugging Face id, or mock: no model, lines that come again.",
+        show_default="default",
+    ),
 ]
+Seed = Annotated[int | None, typer.Option(help="Lets answers come again.", show_default="none; 0 for the mock", min=0)]
+MockPace = Annotated[float | None, typer.Option(help="Seconds that the mock takes for a token.", show_default="0")]
 Token = Annotated[str | None, typer.Option(help="What clients must know to be let in.", show_default="none")]
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings.", envvar="NPC_ENGINE_CONFIG")]
 Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="all")]

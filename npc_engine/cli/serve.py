@@ -16,10 +16,12 @@ from npc_engine.cli.options import (
     HttpPort,
     MaxBatch,
     MaxContext,
+    MockPace,
     Model,
     Personas,
     Port,
     RamBudget,
+    Seed,
     Threads,
     Token,
     Weights,
@@ -47,6 +49,8 @@ def serve(
     device_budget: DeviceBudget = None,
     ram_budget: RamBudget = None,
     disk_budget: DiskBudget = None,
+    seed: Seed = None,
+    mock_pace: MockPace = None,
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
@@ -71,6 +75,8 @@ def serve(
         device_budget=device_budget,
         ram_budget=ram_budget,
         disk_budget=disk_budget,
+        seed=seed,
+        mock_pace=mock_pace,
     )
     try:
         with (
@@ -81,7 +87,7 @@ def serve(
             interrupts.check()
             progress.end()
             err.print(_describe(prepared), markup=False)
-            err.print(f"{prepared.settings.model}: {prepared.loaded.choice.explain()}", markup=False)
+            err.print(f"{prepared.settings.model}: {prepared.voice.explanation}", markup=False)
             asyncio.run(_serve(prepared))
     except KeyboardInterrupt:
         # Asked to stop while it was still starting: nothing was promised to anyone yet.

@@ -1,8 +1,8 @@
 """From settings to a server that accepts connections: the one place where all rooms are put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,21 @@ if TYPE_CHECKING:
     from bridge.server import Server
     from npc_engine.inference.load import LoadedEngine
     from npc_engine.inference.request import Generator
+    from npc_engine.inference.tokenizer import Tokenizer
     from npc_engine.persona import LoadedWorld
     from npc_engine.store import DataFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What NPCs speak with. ``folder`` has the files of tokenizer and chat template; ``run`` gives what generates, for
+    as long as its block lasts."""
+
+    folder: Path
+    tokenizer: "Tokenizer"
+    end_ids: frozenset[int]
+    explanation: str
+    run: "Callable[[], AbstractContextManager[Generator]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class Prepared:
     settings: Settings
     data: "DataFolder"
     library: Mapping[str, "LoadedWorld"]
-    loaded: "LoadedEngine"
+    voice: Voice
 
 
 @contextmanager
@@ -35,16 +48,42 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
 
     Blocks for seconds, so no event loop should run here. Raises NpcEngineError of the kind that each step raises.
     """
-    from npc_engine.inference.model.catalog import resolve
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.inference.mock import MOCK
     from npc_engine.persona import load_library
     from npc_engine.store import DataFolder
 
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
-        folder = resolve(settings.model, cache=settings.cache, report=report)
-        limit_spinning()
-        yield Prepared(settings, data, library, _load(settings, folder))
+        voice = _mock(settings) if settings.model == MOCK else _engine(settings, report)
+        yield Prepared(settings, data, library, voice)
+
+
+def _mock(settings: Settings) -> Voice:
+    """Lines without a model. Imports nothing slow."""
+    from npc_engine.inference.mock.load import FOLDER, load_mock
+    from npc_engine.inference.request import Budgets
+
+    budgets = Budgets(settings.device_budget, settings.ram_budget, settings.disk_budget)
+    loaded = load_mock(max_context=settings.max_context, pace=settings.mock_pace, budgets=budgets)
+    explanation = "no model; what NPCs say follows from the seed"
+    return Voice(FOLDER, loaded.tokenizer, loaded.end_ids, explanation, lambda: nullcontext(loaded.generator))
+
+
+def _engine(settings: Settings, report: Progress) -> Voice:
+    """The engine with the model that the settings name. Imports torch."""
+    from npc_engine.inference.model.catalog import resolve
+    from npc_engine.inference.spinning import limit_spinning
+
+    folder = resolve(settings.model, cache=settings.cache, report=report)
+    limit_spinning()
+    loaded = _load(settings, folder)
+
+    def run() -> "AbstractContextManager[Generator]":
+        from npc_engine.inference.thread import EngineThread
+
+        return EngineThread(loaded.engine)
+
+    return Voice(folder, loaded.tokenizer, loaded.spec.end_ids, loaded.choice.explain(), run)
 
 
 def _load(settings: Settings, folder: Path) -> "LoadedEngine":
@@ -94,23 +133,25 @@ async def serving(
     ``http_port`` 0 leaves HTTP out.
     """
     from bridge.server import Server
-    from npc_engine.inference.thread import EngineThread
+    from npc_engine.inference.mock import MOCK
     from npc_engine.mind.markup import read_markup
     from npc_engine.mind.mind import Language
     from npc_engine.store import Journal
     from npc_engine.world.world import World
 
-    loaded = prepared.loaded
-    markup = read_markup(loaded.spec.folder, loaded.tokenizer)
-    language = Language(loaded.tokenizer, markup, loaded.spec.end_ids)
-    with EngineThread(loaded.engine) as engine:
+    settings, voice = prepared.settings, prepared.voice
+    language = Language(voice.tokenizer, read_markup(voice.folder, voice.tokenizer), voice.end_ids)
+    seed = 0 if settings.seed is None and settings.model == MOCK else settings.seed
+    with voice.run() as generator:
         async with await Journal.open(prepared.data) as journal:
-            world = World(prepared.library, journal, language, engine)
+            world = World(prepared.library, journal, language, generator, seed=seed)
             await world.start()
             try:
                 async with AsyncExitStack() as stack:
-                    server = Server(world, host=host, port=port, token=token, model=prepared.settings.model)
-                    http = _http_server(prepared, engine, host=host, port=http_port, token=token) if http_port else None
+                    server = Server(world, host=host, port=port, token=token, model=settings.model)
+                    http = (
+                        _http_server(prepared, generator, host=host, port=http_port, token=token) if http_port else None
+                    )
                     doors = [door for door in (server, http) if door is not None]
                     for door in doors:
                         await stack.enter_async_context(door)
@@ -128,7 +169,7 @@ def _http_server(
     from bridge.openai_api.server import HttpServer
     from npc_engine.mind.chat_template import read_chat_template
 
-    loaded = prepared.loaded
-    template = read_chat_template(loaded.spec.folder)
-    served = Served(prepared.settings.model, generator, loaded.tokenizer, template, loaded.spec.end_ids)
+    voice = prepared.voice
+    template = read_chat_template(voice.folder)
+    served = Served(prepared.settings.model, generator, voice.tokenizer, template, voice.end_ids)
     return HttpServer(served, host=host, port=port, token=token)

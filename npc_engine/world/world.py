@@ -52,10 +52,17 @@ class World:
     """
 
     def __init__(
-        self, library: Mapping[str, LoadedWorld], journal: Journal, language: Language, generator: Generator
+        self,
+        library: Mapping[str, LoadedWorld],
+        journal: Journal,
+        language: Language,
+        generator: Generator,
+        *,
+        seed: int | None = None,
     ) -> None:
+        """With a ``seed``, the answers of each NPC come again, as far as arithmetic does."""
         self._library, self._journal = library, journal
-        self._language, self._generator = language, generator
+        self._language, self._generator, self._seed = language, generator, seed
         self._records: dict[str, NpcRecord] = {}
         self._minds: dict[str, Mind] = {}
         self._waking: dict[str, asyncio.Lock] = {}
@@ -338,6 +345,8 @@ class World:
                     generator=self._generator,
                     variables={key: str(value) for key, value in record.variables.items()},
                     idle=self._idle,
+                    seed=self._seed,
+                    answers=0 if self._seed is None else await self._journal.count(npc, "said"),
                 )
                 room = mind.restore(await self._journal.tail(npc, max(record.window_start - 1, 0)))
                 self._minds[npc] = mind
