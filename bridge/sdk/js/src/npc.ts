@@ -1,8 +1,9 @@
 /** One NPC of a client: the client's methods with the NPC's id filled in. */
 
 import type { Actions } from "./actions.js";
-import type { Client, SayOptions } from "./client.js";
+import type { Client, EventOptions, SayOptions } from "./client.js";
 import type { NpcInfo, Speaker } from "./protocol.js";
+import type { Reactions } from "./reactions.js";
 import type { Reply } from "./reply.js";
 
 export class Npc {
@@ -14,6 +15,11 @@ export class Npc {
   /** `speaker` says `text` to this NPC. A speaker that is a string is id and name in one. */
   say(speaker: Speaker | string, text: string, options: SayOptions = {}): Reply {
     return this.client.say(this.id, speaker, text, options);
+  }
+
+  /** Something happens in front of this NPC alone. It remembers it, and reacts in words if `silent` is false. */
+  event(text: string, options: EventOptions = {}): Reactions {
+    return this.client.event([this.id], text, options);
   }
 
   /** What this NPC can do from now on, besides what all can do. */
