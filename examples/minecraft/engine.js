@@ -25,10 +25,8 @@ export class Engine {
     const child = spawn(
       python(),
       ["-m", "npc_engine.cli", "serve", "--port", "0", "--http-port", "0", "--personas", join(HERE, "personas"), "--data", data, ...flags],
-      { cwd: CHECKOUT, stdio: ["ignore", "pipe", "pipe"] },
+      { cwd: CHECKOUT, stdio: ["ignore", "pipe", "inherit"] }, // its log is where its errors are explained
     );
-    let errors = "";
-    child.stderr.on("data", (text) => (errors += text));
     const lines = createInterface(child.stdout);
     const [line] = await Promise.race([
       once(lines, "line", { signal: AbortSignal.timeout(STARTS_WITHIN_MS) }),
@@ -37,7 +35,7 @@ export class Engine {
     const url = /listening on (ws:\S+)/.exec(line)?.[1];
     if (url === undefined) {
       await end(child);
-      throw new Error(`npc-engine serve did not start:\n${line}\n${errors}`);
+      throw new Error(`npc-engine serve did not start. ${line}`);
     }
     return new Engine(child, url);
   }

@@ -9,6 +9,7 @@ import { build } from "./buildings.js";
 import { hearClicks } from "./clicks.js";
 import { carryVoices } from "./earshot.js";
 import { Mobs } from "./mobs.js";
+import { showAll } from "./sight.js";
 import { addTell } from "./tell.js";
 import { addVisit } from "./visit.js";
 import { sendTabList } from "./tab_list.js";
@@ -55,6 +56,7 @@ hearClicks(serv, mobs, tell);
 addTell(serv, mobs);
 addVisit(serv);
 sendTabList(serv);
+showAll(serv);
 
 serv.on("newPlayer", (player) => {
   const villager = VILLAGERS.find(({ name }) => name === player._client.username);
