@@ -28,10 +28,9 @@ export class Engine {
       { cwd: CHECKOUT, stdio: ["ignore", "pipe", "inherit"] }, // its log is where its errors are explained
     );
     const lines = createInterface(child.stdout);
-    const [line] = await Promise.race([
-      once(lines, "line", { signal: AbortSignal.timeout(STARTS_WITHIN_MS) }),
-      once(child, "exit").then(() => [""]),
-    ]);
+    const late = setTimeout(() => child.kill("SIGKILL"), STARTS_WITHIN_MS);
+    const [line] = await Promise.race([once(lines, "line"), once(child, "exit").then(() => [""])]);
+    clearTimeout(late);
     const url = /listening on (ws:\S+)/.exec(line)?.[1];
     if (url === undefined) {
       await end(child);

@@ -10,6 +10,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+// Without a model, and as slow as one, so that something can happen while an NPC speaks.
+const MOCK = ["--model", "mock", "--mock-pace", "0.02"];
 const STARTS_WITHIN_MS = 60_000;
 
 export class Served {
@@ -23,18 +25,21 @@ export class Served {
     const data = await mkdtemp(join(tmpdir(), "npc-engine-js-"));
     const server = spawn(
       python(),
-      ["-m", "npc_engine.cli", "serve", "--port", "0", "--http-port", "0", "--data", data, ...flags],
+      ["-m", "npc_engine.cli", "serve", "--port", "0", "--http-port", "0", "--data", data, ...MOCK, ...flags],
       { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] },
     );
     let errors = "";
     server.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+    const late = setTimeout(() => server.kill("SIGKILL"), STARTS_WITHIN_MS);
     const [line] = (await Promise.race([
-      once(createInterface(server.stdout), "line", { signal: AbortSignal.timeout(STARTS_WITHIN_MS) }),
+      once(createInterface(server.stdout), "line"),
       once(server, "exit").then(() => [""]),
     ])) as [string];
-    const url = /listening on (ws:\S+)/.exec(line)?.[1];
-    if (url === undefined) throw new Error(`npc-engine serve did not start: ${line} ${errors}`);
-    return new Served(server, data, url);
+    clearTimeout(late);
+    const served = new Served(server, data, /listening on (ws:\S+)/.exec(line)?.[1] ?? "");
+    if (served.url) return served;
+    await served.end();
+    throw new Error(`npc-engine serve did not start: ${line} ${errors}`);
   }
 
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
