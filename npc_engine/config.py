@@ -15,13 +15,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 import psutil
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from npc_engine.errors import OperatorError
 
@@ -78,14 +72,7 @@ def _expand(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111
 
 
-def _list(value: Any) -> Any:
-    # A variable of the environment is one string.
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
 Folder = Annotated[Path, BeforeValidator(_expand)]
-Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^/]+/?$|^null$")]
-Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -107,7 +94,6 @@ class Settings(BaseSettings):
     mock_pace: float = Field(0.0, ge=0, le=60, description="seconds that the mock takes for a token, from 0 to 60")
     seed: int | None = Field(None, ge=0, lt=1 << 63, description="a whole number from 0 on")
     token: SecretStr | None = Field(None, min_length=1, description="what clients must send in hello")
-    origin: Origins = Field((), description="web pages that may connect, such as http://localhost:3000")
     cache: Folder = Field(default_factory=default_cache, description="a folder for models")
     max_batch: int = Field(32, ge=1, le=1024, description="how many NPCs may speak at once, from 1 to 1024")
     threads: int | None = Field(None, ge=1, le=1024, description="how many processor threads to use, at least 1")

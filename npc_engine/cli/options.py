@@ -20,10 +20,6 @@ Model = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Lets answers come again.", show_default="none; 0 for the mock", min=0)]
 MockPace = Annotated[float | None, typer.Option(help="Seconds that the mock takes for a token.", show_default="0")]
 Token = Annotated[str | None, typer.Option(help="What clients must know to be let in.", show_default="none")]
-Origin = Annotated[
-    list[str] | None,
-    typer.Option(help="A web page that may connect, such as http://localhost:3000; repeatable.", show_default="none"),
-]
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings.", envvar="NPC_ENGINE_CONFIG")]
 Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="all")]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.", show_default="auto")]

@@ -148,9 +148,7 @@ async def serving(
             await world.start()
             try:
                 async with AsyncExitStack() as stack:
-                    server = Server(
-                        world, host=host, port=port, token=token, origins=settings.origin, model=settings.model
-                    )
+                    server = Server(world, host=host, port=port, token=token, model=settings.model)
                     http = (
                         _http_server(prepared, generator, host=host, port=http_port, token=token) if http_port else None
                     )
@@ -173,6 +171,5 @@ def _http_server(
 
     voice = prepared.voice
     template = read_chat_template(voice.folder)
-    settings = prepared.settings
-    served = Served(settings.model, generator, voice.tokenizer, template, voice.end_ids)
-    return HttpServer(served, host=host, port=port, token=token, origins=settings.origin)
+    served = Served(prepared.settings.model, generator, voice.tokenizer, template, voice.end_ids)
+    return HttpServer(served, host=host, port=port, token=token)

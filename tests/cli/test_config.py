@@ -56,14 +56,6 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path, monkeyp
     assert (settings.port, settings.host, settings.model) == (3, "b", "m")
 
 
-def test_origins_are_a_list_and_with_commas_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_settings(file=write(tmp_path, 'origin = ["http://a"]')).origin == ("http://a",)
-    monkeypatch.setenv("NPC_ENGINE_ORIGIN", "http://a:3000, https://b")
-    assert load_settings().origin == ("http://a:3000", "https://b")
-    with pytest.raises(OperatorError, match=r"origin can't be 'localhost'.*\n?.*http://localhost:3000"):
-        load_settings({"origin": ["localhost"]})
-
-
 def test_folders_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     settings = load_settings(file=write(tmp_path, 'data = "saves"\npersonas = "~/worlds"\n'))
     assert settings.data == tmp_path / "saves"
