@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bridge.protocol.base import Json, Name, NpcId, Part, Words
@@ -36,6 +36,16 @@ class Action(Part):
 
 class Scope(Part):
     """Whom actions are for: one NPC, all of one persona, or all. Names exactly one of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["npc"]},
+                {"required": ["persona"]},
+                {"required": ["all"], "properties": {"all": {"const": True}}},
+            ]
+        }
+    )
 
     npc: NpcId | None = Field(None, description="the id of one NPC")
     persona: Name | None = Field(None, description="the id of a persona: all NPCs that have it")

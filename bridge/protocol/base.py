@@ -7,7 +7,17 @@ is no number, a number is no truth value.
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 VERSION = 1
@@ -77,7 +87,18 @@ def _not_blank(text: str) -> str:
 
 
 Integer = Annotated[int, BeforeValidator(_integral)]
-RequestId = Annotated[StrictInt | StrictStr, BeforeValidator(_string_or_integer)]
+RequestId = Annotated[
+    StrictInt | StrictStr,
+    BeforeValidator(_string_or_integer),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": INT64_MIN, "maximum": INT64_MAX},
+                {"type": "string", "minLength": 1, "maxLength": 128},
+            ]
+        }
+    ),
+]
 NpcId = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Words = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
@@ -102,7 +123,7 @@ class Part(BaseModel):
 class Message(Part):
     """Anything that travels. ``type`` tells which message it is."""
 
-    type: str
+    type: str = Field(description="which message it is")
 
     def to_wire(self) -> dict[str, Any]:
         """The message as plain maps, lists, strings and numbers; fields that are not set are left out."""

@@ -5,7 +5,7 @@ The descriptions are part of the protocol: they appear in generated documentatio
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bridge.protocol.actions import Action, ActionName, JsonSchema, Scope
@@ -95,6 +95,10 @@ class NpcForget(NumberedRequest):
 class NpcUpdate(NumberedRequest):
     """Tell an NPC how things are now. It knows them when it speaks next; they are no part of its history."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in ("state", "mood", "relationships")]}
+    )
+
     type: Literal["npc.update"] = "npc.update"
     npc: NpcId = Field(description="the id of an NPC that was spawned")
     state: dict[Name, Fact] | None = Field(
@@ -176,6 +180,10 @@ class Hint(NumberedRequest):
 
 class Budget(NumberedRequest):
     """Change how much attention state may be kept in each tier, from now on and for everyone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [f"{tier}_bytes"]} for tier in ("device", "ram", "disk")]}
+    )
 
     type: Literal["budget"] = "budget"
     device_bytes: Integer | None = Field(None, description="the most bytes on the compute device", ge=0)

@@ -19,6 +19,7 @@ from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
 from npc_engine.inference.probe import Choice, probe
+from npc_engine.inference.teams import leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -57,7 +58,10 @@ class LoadedEngine:
 
 def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEngine:
     """Load the model in ``folder``. Raises OperatorError when it can't be read or can't run here."""
-    options = options or EngineOptions()
+    return leaving_no_team(lambda: _load(folder, options or EngineOptions()))
+
+
+def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
     if options.threads is not None:
         # Otherwise torch's own choice stands, which keeps to the cores this process may use.
         torch.set_num_threads(options.threads)

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from bridge import protocol
 from bridge.protocol import ANSWER_TYPES, REQUEST_TYPES, Error, Say, Speaker, read_answer, read_request
+from bridge.protocol.generate.schema import json_schema
 
 SAY: dict[str, Any] = {
     "type": "say",
@@ -257,10 +258,12 @@ def test_schemas_for_other_languages_can_be_generated(union: Any) -> None:
     assert schema["discriminator"]["propertyName"] == "type"
 
 
-def test_every_field_of_a_request_says_what_it_is() -> None:
-    for model in REQUEST_TYPES.values():
-        for name, field in model.model_fields.items():
-            assert name == "type" or field.description, f"{model.__name__}.{name}"
+def test_every_field_of_every_message_and_part_says_what_it_is() -> None:
+    definitions = json_schema()["$defs"]
+    for name, definition in definitions.items():
+        assert definition.get("description"), name
+        for field, about in definition.get("properties", {}).items():
+            assert field == "type" or about.get("description"), f"{name}.{field}"
 
 
 def test_clients_ignore_answers_of_later_versions() -> None:

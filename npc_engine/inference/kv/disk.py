@@ -19,6 +19,7 @@ from npc_engine.inference.kv.block import BLOCK_TOKENS, Block
 from npc_engine.inference.kv.codec import Codec, RawCodec
 from npc_engine.inference.kv.disk_file import Damaged, DiskFile, Record, cost_of, usable_budget
 from npc_engine.inference.kv.eviction import EvictionOrder
+from npc_engine.inference.teams import without_team
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -176,6 +177,7 @@ class DiskTier:
         assert sum(block.disk_bytes for block in ages) == self.used
 
     def _work(self) -> None:
+        without_team()
         while (job := self._jobs.get()) is not None:
             job()
 

@@ -1,12 +1,12 @@
 /** What NPCs can do in the game, and what is called when they do it. */
 
-import type { ActionSpec, Json, ReplyAction } from "./protocol.js";
+import type { Action as ActionSpec, Json, ReplyAction } from "./protocol.js";
 
 /** One thing that an NPC can do. `run` returns what came of it, in words, which the NPC remembers; it may throw. */
 export interface Action {
   description: string;
-  /** JSON Schema of the arguments; the NPC can't give others. */
-  schema: Json;
+  /** JSON Schema of the arguments, an object; the NPC can't give others. Without one it takes none. */
+  schema?: { [key: string]: Json };
   run(args: { [key: string]: never }, call: ReplyAction): Promise<string | void> | string | void;
 }
 

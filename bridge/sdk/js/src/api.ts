@@ -6,5 +6,6 @@ export { Client, DEFAULT_URL, type ClientEvents, type ClientOptions, type EventO
 export { ConnectionLost, NpcError, ServerUnreachable } from "./errors.js";
 export { Npc } from "./npc.js";
 export type * from "./protocol.js";
+export { ERROR_CODES, VERSION } from "./protocol.js";
 export { Reactions } from "./reactions.js";
 export { Reply, type ReplyPart } from "./reply.js";

@@ -10,9 +10,9 @@ import { type Ending, Link } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { Npc } from "./npc.js";
 import {
-  type ClientMessage, type Decided, type Fact, type Hello, type Json, type MemoryCompacted, type NpcInfo,
-  type NpcListing, type NpcSpawn, type NpcSummary, type Priority, type Relationship, type ReplyAction, type RequestId,
-  type Scope, type ServerMessage, type Speaker, type Stats, VERSION, type Welcome,
+  type ClientMessage, type Decided, type Hello, type Json, type MemoryCompacted, type NpcInfo,
+  type NpcListing, type NpcSpawn, type NpcSummary, type NpcUpdate, type Priority, type ReplyAction, type RequestId,
+  type Scope, type ServerMessage, type Speaker, type Stats, type Topic, VERSION, type Welcome,
 } from "./protocol.js";
 import { Reactions } from "./reactions.js";
 import { Reply } from "./reply.js";
@@ -86,7 +86,7 @@ export class Client {
   readonly #handlers = new Handlers();
   readonly #exchanges = new Map<RequestId, Exchange>();
   readonly #spawned = new Map<string, NpcSpawn>();
-  #topics: string[] = [];
+  #topics: Topic[] = [];
   #nextId = 1;
   #lastSeq = 0;
   #link: Link | undefined;
@@ -145,10 +145,7 @@ export class Client {
   }
 
   /** Tell an NPC how things are now. */
-  async update(
-    npc: string,
-    what: { state?: Record<string, Fact>; mood?: string; relationships?: Record<string, Relationship | null> },
-  ): Promise<void> {
+  async update(npc: string, what: Pick<NpcUpdate, "state" | "mood" | "relationships">): Promise<void> {
     await this.#ask({ type: "npc.update", id: this.#id(), npc, ...what });
   }
 
@@ -194,7 +191,7 @@ export class Client {
   }
 
   /** Ask an NPC for a decision that fits the JSON Schema `schema`. It leaves no trace unless `remember` says so. */
-  async decide(npc: string, question: string, schema: Json, remember = false): Promise<Json> {
+  async decide(npc: string, question: string, schema: { [key: string]: Json }, remember = false): Promise<Json> {
     return ((await this.#ask({ type: "decide", id: this.#id(), npc, question, schema, remember })) as Decided).value;
   }
 
@@ -215,7 +212,7 @@ export class Client {
   }
 
   /** Be told about these topics from now on, and about no others: `client.on("stats", ...)`. */
-  async subscribe(...topics: string[]): Promise<void> {
+  async subscribe(...topics: Topic[]): Promise<void> {
     await this.#ask({ type: "subscribe", id: this.#id(), topics });
     this.#topics = topics;
   }
@@ -270,7 +267,7 @@ export class Client {
   /** Throws NpcError where the server would send an error without being able to say to what. */
   #encode(message: ClientMessage): ReturnType<Codec["encode"]> {
     const frame = this.codec.encode(message);
-    const limit = this.welcome.limits.message_bytes;
+    const limit = this.welcome.limits.message_bytes ?? Infinity;
     const size = frameBytes(frame);
     if (size > limit) throw new NpcError("limit_size", `The message has ${size} bytes; the server takes at most ${limit}.`);
     return frame;
