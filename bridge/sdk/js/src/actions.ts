@@ -7,7 +7,8 @@ export interface Action {
   description: string;
   /** JSON Schema of the arguments, an object; the NPC can't give others. Without one it takes none. */
   schema?: { [key: string]: Json };
-  run(args: { [key: string]: never }, call: ReplyAction): Promise<string | void> | string | void;
+  // The schema says what they are, which the compiler can't read.
+  run(args: Record<string, any>, call: ReplyAction): Promise<string | void> | string | void;
 }
 
 export type Actions = Record<string, Action>;
@@ -20,7 +21,7 @@ export function specs(actions: Actions): ActionSpec[] {
 /** What came of a call, as the server is told. */
 export async function outcome(action: Action, call: ReplyAction): Promise<{ ok: boolean; message?: string }> {
   try {
-    const message = await action.run(call.args as { [key: string]: never }, call);
+    const message = await action.run(call.args, call);
     return message ? { ok: true, message } : { ok: true };
   } catch (error) {
     return { ok: false, message: error instanceof Error ? error.message : String(error) };

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 // Without a model, and as slow as one, so that something can happen while an NPC speaks.
 const MOCK = ["--model", "mock", "--mock-pace", "0.02"];
-const STARTS_WITHIN_MS = 60_000;
+const STARTS_WITHIN_MS = 90_000;
 
 export class Served {
   private constructor(
@@ -40,6 +40,10 @@ export class Served {
     if (served.url) return served;
     await served.end();
     throw new Error(`npc-engine serve did not start: ${line} ${errors}`);
+  }
+
+  get port(): string {
+    return new URL(this.url).port;
   }
 
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
