@@ -257,6 +257,30 @@ class KvCache:
         disk = (self._disk.used, self._disk.budget) if self._disk is not None else (0, 0)
         return {"ram": (self._ram.used, self._ram.budget), "disk": disk}
 
+    def forget(self, beginning: Tokens, keep: Iterable[Tokens]) -> bool:
+        """Delete all that continues ``beginning``, but for what the sequences in ``keep`` begin with.
+
+        False if some of it is being read, written or waited for right now: ask again after ``poll``.
+        """
+        kept = {block for tokens in keep for block, _ in self._tree.match(tokens, len(tokens)).parts}
+        lost = [block for block in self._tree.beyond(beginning) if block not in kept]
+        stored: list[bytes] = []
+        for block in reversed(lost):
+            if block.moving or block.pins or block.children:
+                continue
+            if block.state is not None:
+                self._ram.drop(block)
+            self._unwritten.pop(block, None)
+            if block.disk_bytes:
+                assert self._disk is not None
+                self._disk.forget(block)
+                stored.append(block.identity)
+            self._tree.remove(block)
+        if stored:
+            assert self._disk is not None
+            self._disk.delete(stored, wipe=True)
+        return not any(self._knows(block) for block in lost)
+
     def clear(self) -> None:
         """Forget everything, on disk too, once the disk has done what it is doing. Who holds a block no longer does."""
         self._settle()
