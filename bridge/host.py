@@ -9,6 +9,7 @@ from bridge.errand import run_errand
 from bridge.protocol import AnyAnswer, AnyRequest, Topic
 from bridge.session import Part, Session, Start, State, Stop, Watch
 from bridge.translate import from_stats
+from npc_engine.world.actions import ActionBook
 from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Host:
         self.line: Line | None = None
         self._telling: asyncio.Task[None] | None = None
         self._errands: dict[int | str, asyncio.Task[None]] = {}
+        self._book = ActionBook()
 
     @property
     def session(self) -> Session:
@@ -104,7 +106,9 @@ class Host:
     async def _run(self, request: AnyRequest, id: int | str, earlier: Sequence[asyncio.Task[None]]) -> None:
         succeeded = False
         try:
-            succeeded = await run_errand(self._world, request, id, self._post, earlier, sessions=self._clients)
+            succeeded = await run_errand(
+                self._world, request, id, self._post, earlier, sessions=self._clients, book=self._book
+            )
         finally:
             self._session.finish(id, succeeded=succeeded)
             del self._errands[id]

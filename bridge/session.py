@@ -26,6 +26,9 @@ from bridge.outbox import Outbox
 from bridge.protocol import (
     REQUEST_TYPES,
     VERSION,
+    ActionResult,
+    ActionsRegister,
+    ActionsUnregister,
     AnyAnswer,
     AnyRequest,
     AskStats,
@@ -100,21 +103,9 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     State.CLOSED: {Step.DETACH: State.CLOSED, Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
 }
 
-UNSERVED: frozenset[str] = frozenset(
-    {
-        "action.result",
-        "actions.register",
-        "actions.unregister",
-        "decide",
-    }
-)
-"""Requests of the protocol that this server doesn't carry out yet. What ``capabilities`` lists are all others."""
-
-SERVED: frozenset[str] = frozenset(REQUEST_TYPES) - UNSERVED
-
 TAKES: Mapping[State, frozenset[str]] = {
     State.GREETING: frozenset({"hello"}),
-    State.READY: SERVED - {"hello"},
+    State.READY: frozenset(REQUEST_TYPES) - {"hello"},
     State.DETACHED: frozenset(),
     State.DRAINING: frozenset({"cancel", "ping"}),
     State.CLOSED: frozenset(),
@@ -130,7 +121,9 @@ REFUSALS: Mapping[State, tuple[ErrorCode, str]] = {
 TOLD_ONCE = Say | Event
 """Requests that leave something in a memory: one that is sent again under its id is not carried out again."""
 
-REFUSED: frozenset[ErrorCode] = frozenset({"unknown_npc", "unknown_persona", "limit_size", "overloaded"})
+REFUSED: frozenset[ErrorCode] = frozenset(
+    {"unknown_action", "unknown_npc", "unknown_persona", "limit_size", "overloaded"}
+)
 """Errors after which a line may be sent again under its id. After any other, its NPC may have heard it."""
 
 
@@ -266,10 +259,6 @@ class Session:
             request = Error(re=error.re, code=error.code, message=error.message, path=error.path or None)
         if isinstance(request, Error):
             self._put(request)
-            return self._intents([], now)
-        if request.type in UNSERVED and self.state is State.READY:
-            message = f"`type`: this server doesn't take {request.type!r} yet; `capabilities` lists what it takes."
-            self._refuse(request.id, "unknown_type", message, "type")
             return self._intents([], now)
         if request.type not in TAKES[self.state]:
             code, message = REFUSALS[self.state]
@@ -446,7 +435,7 @@ class Session:
             protocol=VERSION,
             server=self.rules.server,
             limits=self.rules.limits,
-            capabilities=sorted(SERVED),
+            capabilities=sorted(REQUEST_TYPES),
             model=self.rules.model,
             resumed=resumed,
             resume_window_ms=int(self.rules.resume_window * 1000),
@@ -486,7 +475,12 @@ class Session:
             self._refuse(id, "bad_message", message, "id")
 
     def _to_wait_for(self, request: AnyRequest) -> tuple[int | str, ...]:
-        """The open requests that bring or park NPCs which ``request`` is about."""
+        """The open requests that bring or park NPCs which ``request`` is about, or change what they can do."""
+        if isinstance(request, Say | Event | ActionsRegister | ActionsUnregister):
+            books = ActionsRegister | ActionsUnregister
+            changing = tuple(id for id, r in self._open.items() if isinstance(r, books))
+        else:
+            changing = ()
         moves = NpcSpawn | NpcDespawn | NpcForget
         coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, moves)}
         match request:
@@ -496,13 +490,13 @@ class Session:
                 npcs = set(request.hearers)
             case Hint():
                 npcs = set(request.npcs)
-            case Budget() | AskStats():
-                return ()
+            case Budget() | AskStats() | ActionsRegister() | ActionsUnregister() | ActionResult():
+                return changing
             case NpcSpawn() | NpcDespawn() | NpcForget() | NpcInspect() | NpcUpdate() | Decide():
                 npcs = {request.npc}
             case _:
                 npcs = set(coming_and_going.values())
-        return tuple(id for id, npc in coming_and_going.items() if npc in npcs)
+        return (*changing, *(id for id, npc in coming_and_going.items() if npc in npcs))
 
     def _npcs_with(self, npc: str) -> set[str]:
         """The session's NPCs if ``npc`` and all that are being spawned become its own."""

@@ -61,6 +61,26 @@ class LimitExceeded(NpcEngineError):
     code = "limit_size"
 
 
+class UnknownAction(NpcEngineError):
+    """An action was named that nobody registered, or a call that is not open. ``path`` leads to where it is named."""
+
+    code = "unknown_action"
+
+    def __init__(self, message: str, *, remedy: str = "", path: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.path = path
+
+
+class SchemaUnsupported(NpcEngineError):
+    """No grammar can be made of a JSON Schema. ``path`` leads into it, to what can't be done."""
+
+    code = "schema_unsupported"
+
+    def __init__(self, message: str, *, remedy: str = "", path: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.path = path
+
+
 class Overloaded(NpcEngineError):
     """Too much is waiting already; ``retry_after_ms`` says when to come back."""
 

@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from npc_engine.inference.grammar import Grammars
 from npc_engine.inference.load import LoadedEngine
 from npc_engine.inference.request import (
     Budgets,
@@ -49,7 +50,8 @@ def make_library(**changes: object) -> Mapping[str, LoadedWorld]:
 def language_of(loaded: LoadedEngine) -> Language:
     """The language of a loaded model."""
     folder = loaded.spec.folder
-    return Language(loaded.tokenizer, read_markup(folder, loaded.tokenizer), loaded.spec.end_ids)
+    markup, end_ids = read_markup(folder, loaded.tokenizer), loaded.spec.end_ids
+    return Language(loaded.tokenizer, markup, end_ids, Grammars(folder, end_ids))
 
 
 class Overheard:

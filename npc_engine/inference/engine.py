@@ -58,6 +58,7 @@ class Engine:
         assert request.id not in self._sequences
         assert request.prompt
         assert len(request.prompt) + request.sampling.max_tokens <= self.max_context
+        assert request.scored < len(request.prompt)
         sequence = Sequence(request, self._tokenizer.detokenizer())
         self._sequences[request.id] = sequence
         self._scheduler.add(sequence)
@@ -188,14 +189,15 @@ class Engine:
         alike = self._scheduler.alike()
         for sequence, length in work:
             start, end = sequence.computed, sequence.computed + length
-            samples = end == len(sequence.tokens) and sequence.request.sampling.max_tokens > 0
             slot = slot_of[id(sequence)]
-            spans.append(Span(slot, start, length, samples, alike[slot]))
+            spans.append(Span(slot, start, length, sequence.wanted(length), alike[slot]))
             token_ids.extend(sequence.tokens[start:end])
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
         logits = runner.forward(batch, self._slots)
-        sampling = [s for (s, _), span in zip(work, spans, strict=True) if span.sample]
+        if any(sequence.request.scored for sequence, _ in work):
+            logits = _score(work, spans, logits)
+        sampling = [s for s, length in work if s.samples_after(length)]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
         self._counters.ran(len(chosen))
         self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
@@ -217,7 +219,7 @@ class Engine:
 
     def _admit(self) -> None:
         for sequence in self._scheduler.candidates():
-            found, match = self._cache.look_up(sequence.tokens, len(sequence.tokens) - 1)
+            found, match = self._cache.look_up(sequence.tokens, sequence.loadable)
             self._hold(sequence, match.last)
             sequence.awaits_disk = found is Lookup.PENDING
             if sequence.awaits_disk:
@@ -276,7 +278,7 @@ class Engine:
         now = time.monotonic()
         for sequence in list(self._sequences.values()):
             deadline = sequence.request.deadline
-            if deadline is not None and now > deadline and sequence.sampled == 0:
+            if deadline is not None and now > deadline and not sequence.began:
                 self._end(sequence, FinishReason.DEADLINE)
 
     def _abandon(self, error: str) -> None:
@@ -299,7 +301,7 @@ class Engine:
 
     def _release(self, sequence: Sequence) -> None:
         """Take a sequence out of queue or slot, its state written through to blocks first."""
-        if sequence in self._scheduler.running:
+        if sequence in self._scheduler.running and (sequence.request.keep or sequence.finish is None):
             self._save(sequence, tail=True)
         self._hold(sequence, None)
         slot = self._scheduler.remove(sequence)
@@ -316,3 +318,14 @@ class Engine:
             self._cache.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
         except (MemoryError, RuntimeError, OSError):  # torch raises RuntimeError when memory is short
             _log.exception("attention state could not be kept; it will be computed anew")
+
+
+def _score(work: list[Work], spans: list[Span], logits: torch.Tensor) -> torch.Tensor:
+    """Give everyone the logits it is scored by. Those [sampling sequences, vocab] that tokens are chosen from."""
+    kept, at = [], 0
+    for (sequence, length), span in zip(work, spans, strict=True):
+        if sequence.samples_after(length):
+            kept.append(at + span.sample - 1)
+        sequence.score(logits[at : at + span.sample])
+        at += span.sample
+    return logits[kept]

@@ -2,17 +2,25 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
 
 from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError, UnknownMood
-from npc_engine.inference.request import CacheState, Generator, Priority, Request, Sampling
+from npc_engine.inference.grammar import Grammar, Grammars
+from npc_engine.inference.request import CacheState, FinishReason, Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
+from npc_engine.mind.actions import Action, Deed, Present, filled
 from npc_engine.mind.answer import Answer, raise_failure
 from npc_engine.mind.circumstances import Circumstances, Partner
 from npc_engine.mind.context import Context, Head, Segment
+from npc_engine.mind.judgement import Judge
 from npc_engine.mind.markup import Ids, Markup
+from npc_engine.mind.repeatable import answer_seed
 from npc_engine.mind.reply import ReplyParser
 from npc_engine.persona.loading import LoadedWorld
 from npc_engine.persona.render import activated_lore, render_examples, render_persona, render_world
@@ -26,6 +34,9 @@ LOOP_PENALTY = 0.8
 REMEMBERED_ANSWERS = 4
 """So many of its last answers an NPC avoids to repeat word for word: small models love to."""
 
+MAX_VALUE = 256
+"""Tokens that a decision or the arguments of an action may take."""
+
 NOBODY, USUAL = Partner("", ""), Circumstances()
 
 LEAST_WINDOW = 64
@@ -34,11 +45,12 @@ LEAST_WINDOW = 64
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A model's way with text: its tokenizer, its chat markup, and the ids that end an answer."""
+    """A model's way with text: its tokenizer, its chat markup, the ids that end an answer, and its grammars."""
 
     tokenizer: Tokenizer
     markup: Markup
     end_ids: frozenset[int]
+    grammars: Grammars
 
 
 class Mind:
@@ -59,12 +71,16 @@ class Mind:
         variables: Mapping[str, str],
         circumstances: Circumstances = USUAL,
         idle: asyncio.Semaphore,
+        seed: int | None = None,
+        answers: int = 0,
     ) -> None:
+        """With a ``seed``, its answers come again; ``answers`` is how many it has given until now."""
         self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
         self.persona: Persona = loaded.personas[persona_id]
         self.turn = asyncio.Lock()
         self._loaded, self._language, self._generator = loaded, language, generator
         self._variables, self._idle = variables, idle
+        self._seed, self._answers = seed, answers
         self.circumstances = circumstances
         self.forgotten = False
         # Every answer begins with the name of who gives it, as lines begin with their speaker's. Without it, small
@@ -201,6 +217,7 @@ class Mind:
         """The answer is in the journal as ``entry`` (None: nothing was said). Then comes what was heard meanwhile."""
         self._answering = False
         if entry is not None:
+            self._answers += 1
             self.hear(entry)
         for segment in self._meanwhile:
             self._context.append(segment)
@@ -222,16 +239,52 @@ class Mind:
         All that it has in mind is shared with its own prompt, so only the question is read. Raises LimitExceeded for
         one that does not fit, NpcEngineError when the engine failed.
         """
-        ids = tuple(self._language.tokenizer.encode_text(" ".join(question.split())))
-        sampling = Sampling(max_tokens=max_tokens, stop_ids=self._language.end_ids)
-        request = Request(self._generator.new_id(), self._context.aside(ids), sampling, priority)
-        text = ""
-        async with aclosing(self._generator.generate(request)) as outputs:
-            async for output in outputs:
-                text += output.text
-                if output.finish is not None:
-                    raise_failure(output.finish, output.error)
+        text, _ = await self._aside(question, max_tokens, priority)
         return text.strip()
+
+    async def decide(
+        self, question: str, schema: Mapping[str, Any], *, priority: Priority = Priority.PLAYER
+    ) -> JsonValue:
+        """Its answer to ``question``, a value that ``schema`` allows; it never learns of it.
+
+        Raises SchemaUnsupported, and LimitExceeded for a question that does not fit or a value that does not end.
+        """
+        grammar = await asyncio.to_thread(self._language.grammars.of_schema, schema)
+        text, finish = await self._aside(question, MAX_VALUE, priority, grammar)
+        if finish is not FinishReason.STOP:
+            raise LimitExceeded(
+                f"The answer did not end within {MAX_VALUE} tokens.",
+                remedy="Let the schema allow less: shorter strings, fewer entries.",
+            )
+        value: JsonValue = json.loads(text)
+        return value
+
+    async def act(
+        self, line: str, speaker: str, actions: Sequence[Action], there: Present, priority: Priority = Priority.PLAYER
+    ) -> Deed | None:
+        """What it does about ``line``, which it has heard from ``speaker`` and answered; None for nothing.
+
+        Only what can be done with who and what is ``there`` comes into question. Raises NpcEngineError when the engine
+        failed.
+        """
+        possible = [(action, schema) for action in actions if (schema := filled(action.schema, there)) is not None]
+        if not possible:
+            return None
+        tokenizer, begin = self._language.tokenizer, self._markup.opening[:1]
+        judge = Judge(self._generator, tokenizer, begin)
+        wanted = await judge.wanted(line, speaker, self.persona.name, [action for action, _ in possible], priority)
+        if wanted is None:
+            return None
+        schema = next(schema for action, schema in possible if action is wanted)
+        if not schema.get("properties"):
+            return Deed(wanted.name, {})
+        question = f"({self.persona.name} does this now: {wanted.description} Say with what, as JSON.)"
+        try:
+            args = await self.decide(question, schema, priority=priority)
+        except LimitExceeded:
+            return None  # an action that can't be told in full is none
+        assert isinstance(args, dict)
+        return Deed(wanted.name, args)
 
     async def forget(self, others: Sequence["Mind"]) -> None:
         """Have what is kept of its attention state deleted, but for what it shares with ``others``."""
@@ -265,6 +318,23 @@ class Mind:
                 async with aclosing(self._generator.generate(request)) as outputs:
                     async for _ in outputs:
                         pass
+
+    async def _aside(
+        self, question: str, max_tokens: int, priority: Priority, grammar: Grammar | None = None
+    ) -> tuple[str, FinishReason]:
+        """What it answers to ``question``, beside its own conversation, and how that ended."""
+        ids = tuple(self._language.tokenizer.encode_text(" ".join(question.split())))
+        sampling = Sampling(max_tokens=max_tokens, stop_ids=self._language.end_ids)
+        prompt = self._context.aside(ids)
+        request = Request(self._generator.new_id(), prompt, sampling, priority, grammar=grammar, keep=False)
+        text = ""
+        async with aclosing(self._generator.generate(request)) as outputs:
+            async for output in outputs:
+                text += output.text
+                if output.finish is not None:
+                    raise_failure(output.finish, output.error)
+                    return text, output.finish
+        raise AssertionError("a generator ends with a finish")
 
     @property
     def _window(self) -> int:
@@ -316,6 +386,7 @@ class Mind:
             repetition_penalty=generation.repetition_penalty,
             loop_penalty=LOOP_PENALTY,
             said_before=self._context.said(REMEMBERED_ANSWERS),
+            seed=answer_seed(self._seed, self.npc, self._answers),
             max_tokens=max_tokens,
             stop_ids=self._language.end_ids,
         )

@@ -1,26 +1,33 @@
 """A world of NPCs: the one door through which the bridge reaches minds, journal and engine."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from npc_engine.errors import UnknownNpc
+from pydantic import JsonValue
+
+from npc_engine.errors import SchemaUnsupported, UnknownNpc
 from npc_engine.inference.request import Budgets, Generator, Priority
+from npc_engine.mind.actions import Action, Present, filled, present
 from npc_engine.mind.answer import Answer
 from npc_engine.mind.circumstances import Circumstances, Partner
 from npc_engine.mind.mind import Language, Mind
 from npc_engine.mind.reply import Delta
 from npc_engine.persona.loading import LoadedWorld
 from npc_engine.store import Entry, EntryKind, Journal, NewEntry, NpcRecord
+from npc_engine.world.actions import Offers
+from npc_engine.world.calls import Calls
 from npc_engine.world.events import (
     Happening,
     MemoryCompacted,
     NpcInfo,
     NpcSummary,
     Remembered,
+    ReplyAction,
     ReplyDelta,
     ReplyDone,
     ReplyEvent,
@@ -40,6 +47,8 @@ SHOWN_ENTRIES = 50
 WARMED_AT_ONCE = 16
 """NPCs whose prompts are read in idle time at once: the places in the engine's queue are for those who speak."""
 
+_NO_OBJECT = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf"})
+
 _WORLD_SPEAKER = Speaker("world", "", "system")
 
 _Out = asyncio.Queue[ReplyEvent | None]
@@ -54,16 +63,24 @@ class World:
     """
 
     def __init__(
-        self, library: Mapping[str, LoadedWorld], journal: Journal, language: Language, generator: Generator
+        self,
+        library: Mapping[str, LoadedWorld],
+        journal: Journal,
+        language: Language,
+        generator: Generator,
+        *,
+        seed: int | None = None,
     ) -> None:
+        """With a ``seed``, the answers of each NPC come again, as far as arithmetic does."""
         self._library, self._journal = library, journal
-        self._language, self._generator = language, generator
+        self._language, self._generator, self._seed = language, generator, seed
         self._records = Records(journal)
         self._minds: dict[str, Mind] = {}
         self._waking: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._untold: list[MemoryCompacted] = []
         self._idle = asyncio.Semaphore(WARMED_AT_ONCE)
+        self._calls = Calls()
 
     async def start(self) -> None:
         """Learn from the journal who exists. Their minds wake when they are first needed."""
@@ -99,6 +116,10 @@ class World:
         mind = await self._mind(npc)
         mind.warm()
         return self._summary(self._records.known(npc))
+
+    def check_persona(self, persona: str) -> None:
+        """Raise UnknownPersona unless a loaded world has ``persona``."""
+        home_of(self._library, persona, None)
 
     async def despawn(self, npc: str) -> None:
         """Park ``npc``: it keeps everything and hears nothing. Raises UnknownNpc."""
@@ -200,6 +221,7 @@ class World:
         LimitExceeded, Overloaded or DeadlinePassed when first advanced.
         """
         deadline = None if say.deadline_ms is None else time.monotonic() + say.deadline_ms / 1000
+        self._offered(await self._active(say.npc), say.offers)
         for npc in (say.npc, *say.hearers):
             (await self._active(npc)).check_length(say.speaker.name, say.text)
 
@@ -224,7 +246,7 @@ class World:
                 return
             # One after the other, since each of them hears what the others say.
             for npc in dict.fromkeys(happening.hearers):
-                say = Say(npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT)
+                say = Say(npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT, offers=happening.offers)
                 with suppress(UnknownNpc):  # it may have left while others spoke
                     async with self._turn(npc) as mind:
                         others = await self._present(other for other in happening.hearers if other != npc)
@@ -233,6 +255,40 @@ class World:
         async with aclosing(self._stream(turn)) as events:
             async for event in events:
                 yield event
+
+    async def result(self, call: str, *, ok: bool, message: str = "") -> None:
+        """Let the NPC of ``call`` remember what came of its action. Raises UnknownAction if it is not open."""
+        done = self._calls.close(call)
+        if done.npc not in self._records:
+            return
+        outcome = "was done" if ok else "failed"
+        mind = await self._mind(done.npc)
+        text = f"{mind.persona.name}: {done.deed.told} {outcome}. {message}"
+        await self._remember([mind], "event", _WORLD_SPEAKER, " ".join(text.split()), asyncio.Queue())
+
+    async def check_action(self, action: Action) -> None:
+        """Raise SchemaUnsupported for an action whose arguments can't be held to its schema, or are no object."""
+        if action.schema.get("type", "object") != "object" or action.schema.keys() & _NO_OBJECT:
+            raise SchemaUnsupported(
+                "The arguments of an action should be an object of named properties.",
+                remedy='Write {"type": "object", "properties": {...}, "required": [...]}.',
+            )
+        await asyncio.to_thread(self._language.grammars.of_schema, {**action.schema, "type": "object"})
+
+    async def decide(self, npc: str, question: str, schema: Mapping[str, Any], *, remember: bool = False) -> JsonValue:
+        """What ``npc`` decides: a value that ``schema`` allows. It knows nothing of it afterwards, unless ``remember``.
+
+        Raises UnknownNpc, SchemaUnsupported, LimitExceeded.
+        """
+        mind = await self._active(npc)
+        mind.check_length("", question)
+        if not remember:
+            return await mind.decide(question, _filled(schema, self._there(npc, ())))
+        async with self._turn(npc) as mind:
+            value = await mind.decide(question, _filled(schema, self._there(npc, ())))
+            text = f"{question} {mind.persona.name} decided: {json.dumps(value, ensure_ascii=False)}"
+            await self._remember([mind], "event", _WORLD_SPEAKER, text, asyncio.Queue())
+            return value
 
     async def _stream(self, turn: _Turn) -> AsyncGenerator[ReplyEvent, None]:
         """Run ``turn`` as a task of its own, so that a slow reader holds nobody's mind, and yield what it puts out."""
@@ -279,9 +335,28 @@ class World:
         finally:
             # Whoever hung up or whatever failed: what was said is said, and everyone who was there heard it.
             await _to_the_end(self._keep(mind, hearers, answer, out))
+        await self._act(mind, hearers, say, out)
         out.put_nowait(
             ReplyDone(mind.npc, answer.text, answer.finish, answer.usage, answer.timings, self._records[mind.npc].mood)
         )
+
+    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, out: _Out) -> None:
+        """Let ``mind``, which has answered, do what it was asked for, if it does anything."""
+        actions = self._offered(mind, say.offers)
+        if not actions:
+            return
+        people = (say.speaker.name, *(hearer.persona.name for hearer in hearers))
+        there = self._there(mind.npc, people)
+        deed = await mind.act(say.text, say.speaker.name, actions, there, priority=say.priority)
+        if deed is not None:
+            out.put_nowait(ReplyAction(mind.npc, self._calls.open(mind.npc, deed), deed.name, deed.args))
+
+    def _offered(self, mind: Mind, offers: Offers) -> tuple[Action, ...]:
+        return offers.to(mind.npc, mind.persona_id, mind.persona.actions)
+
+    def _there(self, npc: str, people: Iterable[str]) -> Present:
+        """Who and what ``npc`` has around it."""
+        return present(people, self._records[npc].state)
 
     async def _keep(self, mind: Mind, hearers: Sequence[Mind], answer: Answer, out: _Out) -> None:
         """Journal an answer and bring it into every mind that was there."""
@@ -393,6 +468,8 @@ class World:
                     variables={key: str(value) for key, value in record.variables.items()},
                     circumstances=_circumstances(record),
                     idle=self._idle,
+                    seed=self._seed,
+                    answers=0 if self._seed is None else await self._journal.count(npc, "said"),
                 )
                 room = mind.restore(await self._journal.tail(npc, max(record.window_start - 1, 0)))
                 self._minds[npc] = mind
@@ -439,3 +516,12 @@ def _entry(npc: str, kind: EntryKind, speaker: Speaker, text: str, ids: tuple[in
         speaker_kind=speaker.kind,
         token_ids=ids,
     )
+
+
+def _filled(schema: Mapping[str, Any], there: Present) -> Mapping[str, Any]:
+    found = filled(schema, there)
+    if found is None:
+        raise SchemaUnsupported(
+            "Nothing of what the schema asks for is there.", remedy="Say with npc.update what the NPC has around it."
+        )
+    return found

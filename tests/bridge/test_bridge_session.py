@@ -24,7 +24,6 @@ from bridge.rate import TokenBucket
 from bridge.session import (
     TAKES,
     TRANSITIONS,
-    UNSERVED,
     Ending,
     HangUp,
     Intent,
@@ -121,22 +120,6 @@ def test_hello_is_answered_with_all_that_a_client_must_know() -> None:
     assert {"say", "event", "cancel"} <= set(welcome["capabilities"])
     assert len(welcome["session"]) == 32
     assert talk.session.state is State.READY
-
-
-@pytest.mark.parametrize("type", sorted(UNSERVED))
-def test_what_is_not_served_yet_is_not_promised_and_says_so(type: str) -> None:
-    talk = Talk(greeted=False)
-    talk.send(**HELLO)
-    assert type not in talk.expect("welcome")["capabilities"]
-    examples: dict[str, dict[str, Any]] = {
-        "action.result": {"call": "c1", "ok": True},
-        "actions.register": {"scope": {"all": True}, "actions": [{"name": "wave", "description": "Wave."}]},
-        "actions.unregister": {"scope": {"all": True}, "actions": ["wave"]},
-        "decide": {"npc": "greta", "question": "Why?", "schema": {}},
-    }
-    assert talk.send(type=type, id=1, **examples[type]) == []
-    assert "doesn't take" in talk.expect_error("unknown_type", re=1, path="type")
-    talk.expect_alive()
 
 
 def test_sessions_have_different_names() -> None:

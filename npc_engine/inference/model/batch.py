@@ -20,7 +20,7 @@ WORTH_SHARING = 64
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Rows ``start .. start + length`` of the request in ``slot``; ``sample`` if its last row's logits are wanted.
+    """Rows ``start .. start + length`` of the request in ``slot``; the logits of the last ``sample`` rows are wanted.
 
     ``alike``: how many leading tokens it has in common with the request in the slot before.
     """
@@ -28,7 +28,7 @@ class Span:
     slot: int
     start: int
     length: int
-    sample: bool
+    sample: int
     alike: int = 0
 
     @property
@@ -84,7 +84,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span."""
+    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, those whose logits are wanted."""
 
     token_ids: torch.Tensor
     positions: torch.Tensor
@@ -110,12 +110,12 @@ def make_batch(
     """
     positions = [p for span in spans for p in range(span.start, span.end)]
     slots = [span.slot for span in spans for _ in range(span.length)]
-    sample_rows, row, first_rows = [], 0, []
+    sample_rows: list[int] = []
+    row, first_rows = 0, []
     for span in spans:
         first_rows.append(row)
         row += span.length
-        if span.sample:
-            sample_rows.append(row - 1)
+        sample_rows.extend(range(row - span.sample, row))
     groups, at = [], 0
     for run in partition(spans):
         rows = first_rows[at : at + len(run.spans)]
