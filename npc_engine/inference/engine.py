@@ -12,7 +12,7 @@ import torch
 
 from npc_engine.errors import LimitExceeded
 from npc_engine.inference.counters import Counters
-from npc_engine.inference.freed import return_freed
+from npc_engine.inference.freed import return_device_memory, return_freed
 from npc_engine.inference.kv.block import Block, common_length
 from npc_engine.inference.kv.cache import KvCache, Lookup
 from npc_engine.inference.kv.slots import Slots
@@ -108,6 +108,7 @@ class Engine:
             self._fit_device()
             self._slots.shrink([sequence.computed for sequence in self._scheduler.running])
         self._cache.set_budgets(budgets.ram, budgets.disk)
+        return_device_memory()
 
     def forget_beyond(self, prompt: tuple[int, ...], shared: int, keep: Collection[tuple[int, ...]]) -> bool:
         """Delete what Generator.forget says. False if some of it is in use: ask again in a moment."""
@@ -162,7 +163,7 @@ class Engine:
 
     def write_down(self) -> bool:
         """Start writing what is only in memory to disk, while nobody speaks. Whether there was something to write."""
-        return self._looking_after(self._cache.write_through) or False
+        return self._looking_after(self._cache.write_down) or False
 
     def _looking_after(self, duty: Callable[[], _T]) -> _T | None:
         try:

@@ -99,7 +99,7 @@ class Chooser:
         chosen = self._pick(values, ids, log_total, point, complete=len(values) == len(scaled))
         if chosen is None:
             # The candidates stay in front: among equal logits a sort may order others first.
-            rest = scaled.index_fill(0, ids, float("-inf")).sort(descending=True)
+            rest = scaled.cpu().index_fill(0, ids, float("-inf")).sort(descending=True)
             behind = len(scaled) - len(ids)
             values, ids = torch.cat((values, rest.values[:behind])), torch.cat((ids, rest.indices[:behind]))
             chosen = self._pick(values, ids, log_total, point, complete=True)
@@ -147,6 +147,8 @@ def choose(logits: torch.Tensor, choosers: Rows[Chooser]) -> list[int]:
         scaled = logits[rows] / temperatures[:, None]
         values, ids = scaled.topk(min(_CANDIDATES, scaled.shape[-1]), dim=-1)
         totals = scaled.logsumexp(dim=-1).tolist()
+        # Looked at number by number, so not where each look would be waited for.
+        values, ids = values.cpu(), ids.cpu()
         for at, i in enumerate(rows):
             chosen[i] = choosers[i].pick(scaled[at], values[at], ids[at], totals[at])
     for token_id, chooser in zip(chosen, choosers, strict=True):

@@ -36,7 +36,7 @@ REMEMBERED_ANSWERS = 4
 MAX_VALUE = 256
 """Tokens that a decision or the arguments of an action may take."""
 
-NOBODY = Partner("", "")
+NOBODY, USUAL = Partner("", ""), Circumstances()
 
 LEAST_WINDOW = 64
 """Tokens of conversation, beside the reply, without which no answer makes sense."""
@@ -68,7 +68,7 @@ class Mind:
         language: Language,
         generator: Generator,
         variables: Mapping[str, str],
-        circumstances: Circumstances,
+        circumstances: Circumstances = USUAL,
         idle: asyncio.Semaphore,
     ) -> None:
         self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
@@ -355,7 +355,7 @@ class Mind:
                 ids = expected
         return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
 
-    def _volatile(self, line: str, partner: Partner) -> Ids:
+    def _volatile(self, line: str, partner: Partner = NOBODY) -> Ids:
         now = self.circumstances
         told = [*now.sentences(self.persona, self._loaded.names, partner, line)]
         lore = activated_lore(

@@ -52,7 +52,7 @@ def test_weights_on_a_grid_of_four_bits_keep_their_values(four_bit: FourBit, row
     weight, bias = on_a_grid(64, 5), torch.randn(64).bfloat16()
     # A value that stands out may cost its neighbours, not the others of its row.
     x = torch.randn(rows, 5 * GROUP)
-    x[:, 3] *= 30
+    x[:, 3] *= 8
     x = x.to(dtype)
     exact = x.float() @ weight.T + bias.float()
     linear = four_bit.linear(weight, bias)

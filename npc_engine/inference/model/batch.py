@@ -123,9 +123,16 @@ def make_batch(
         at += len(run.spans)
 
     def tensor(values: Sequence[int]) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.long, device=device)
+        return on_device(torch.tensor(values, dtype=torch.long), device)
 
     return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups))
+
+
+def on_device(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """``numbers``, made on the processor, for ``device``, which takes them without being waited for."""
+    if device.type != "cuda":
+        return numbers.to(device)
+    return numbers.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +186,9 @@ def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device
         steps = torch.arange(width)
         lengths = torch.tensor([s.length for s in spans])
         gather = torch.tensor(rows)[:, None] + torch.minimum(steps[None], lengths[:, None] - 1)
-        scatter = torch.nonzero((steps[None] < lengths[:, None]).flatten()).flatten().to(device)
-        gather = gather.flatten().to(device)
+        scatter = on_device(torch.nonzero((steps[None] < lengths[:, None]).flatten()).flatten(), device)
+        gather = on_device(gather.flatten(), device)
+    visible = torch.tensor([[min(s.start + i, s.end - 1) + 1 for i in range(width)] for s in spans])
     return Group(
         first=spans[0].slot,
         size=len(spans),
@@ -191,7 +199,7 @@ def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device
         count=count,
         rows=gather,
         scatter=scatter,
-        visible=torch.tensor([[min(s.start + i, s.end - 1) + 1 for i in range(width)] for s in spans], device=device),
+        visible=on_device(visible, device),
         even=all(s.end == run.keys for s in spans),
         fold=fold,
         dtype=dtype,

@@ -17,12 +17,12 @@ _LEVELS, _MIDDLE, _NEAR = 15, 8, 0.01
 
 
 class FourBit(Protocol):
-    """A way to compute linears over four bits: fastest for steps of up to ``few_rows`` rows.
+    """A way to compute linears over four bits: fastest for steps of up to ``few_rows`` rows, or of any number (None).
 
     ``stream`` is the dtype of the residual stream that its linears read and add to.
     """
 
-    few_rows: int
+    few_rows: int | None
     stream: torch.dtype
 
     def linear(
@@ -39,7 +39,7 @@ class PlainFourBit:
     """The library's product. See ``FourBit``."""
 
     # Beyond, reading four bits and unpacking them takes longer than multiplying eight (two AVX-512 cores).
-    few_rows = 4
+    few_rows: int | None = 4
     stream = torch.bfloat16
 
     def __init__(self, rows: Rows) -> None:

@@ -1,13 +1,14 @@
-"""Weights in whole numbers: eight bits for a step of many rows, four for a step of few, where the model allows it.
+"""Weights in whole numbers: four bits where the model's own lie on such a grid, eight otherwise.
 
 A step of few rows reads all weights and computes little, so fewer bits are faster; a step of many rows computes, and
-eight-bit activations make that faster. The two routes share the embedding and the output head.
+eight-bit activations make that faster. The compiled kernels do both at once. Where there are only the library's, a step
+of many rows takes another route, over weights of eight bits. The two share the embedding and the output head.
 
 Measured with the default model (``npc-engine bench perplexity``), perplexity over that of bfloat16: 1.00 for four bits,
 1.01 for eight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -28,21 +29,17 @@ class QuantisedWeights:
         embedding = files["model.embed_tokens.weight"]
         head = files.find("lm_head.weight")
         ends = _Ends(spec, embedding, files["model.norm.weight"], embedding if head is None else head, rows)
-        few: list[Layer] | None = []
-        many: list[Layer] = []
-        for index in range(spec.layers):
-            tensors = read_layer(files, index)
-            many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, rows))
-            if few is not None:
-                layer = _four_bit(tensors, spec.norm_eps, four_bit)
-                few = None if layer is None else [*few, layer]
-        self._many = _Route(ends, many, ends.rotation)
-        self._few = self._many if few is None else _Route(ends, few, None, four_bit.stream)
-        self._few_rows = four_bit.few_rows
+        self._routes: list[tuple[int | None, Route]] = []
+        few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
+        if few is not None:
+            self._routes.append((four_bit.few_rows, _Route(ends, few, None, four_bit.stream)))
+        if few is None or four_bit.few_rows is not None:
+            many = [_eight_bit(read, ends.rotation, spec.norm_eps, dtype, rows) for read in _read(files, spec)]
+            self._routes.append((None, _Route(ends, many, ends.rotation)))
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
-        return self._few if rows <= self._few_rows else self._many
+        return next(route for most, route in self._routes if most is None or rows <= most)
 
 
 class _Ends:
@@ -98,15 +95,24 @@ def _writing(
     return EightBitLinear(turned, None if bias is None else rotation(bias), rows=rows, rotation=within)
 
 
-def _four_bit(read: LayerTensors, eps: float, four_bit: FourBit) -> Layer | None:
+def _read(files: TensorFiles, spec: ModelSpec) -> Iterator[LayerTensors]:
+    """One layer at a time: they are never all in memory as they are stored."""
+    return (read_layer(files, index) for index in range(spec.layers))
+
+
+def _four_bit_layers(layers: Iterable[LayerTensors], eps: float, four_bit: FourBit) -> list[Layer] | None:
     """None if a weight lies on no grid of four bits."""
     try:
-        return Layer(
-            qkv=four_bit.linear(read.qkv, read.qkv_bias, read.input_norm, eps),
-            head_norms=read.head_norms,
-            out=four_bit.linear(read.out, read.out_bias),
-            gate_up=four_bit.linear(read.gate_up, None, read.post_norm, eps),
-            down=four_bit.linear(read.down),
-        )
+        return [_four_bit(read, eps, four_bit) for read in layers]
     except ValueError:
         return None
+
+
+def _four_bit(read: LayerTensors, eps: float, four_bit: FourBit) -> Layer:
+    return Layer(
+        qkv=four_bit.linear(read.qkv, read.qkv_bias, read.input_norm, eps),
+        head_norms=read.head_norms,
+        out=four_bit.linear(read.out, read.out_bias),
+        gate_up=four_bit.linear(read.gate_up, None, read.post_norm, eps),
+        down=four_bit.linear(read.down),
+    )

@@ -14,6 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
+from npc_engine.inference.model.jit.rows import FEW
 
 GROUP, LANES = 32, 16
 TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
@@ -158,29 +159,36 @@ def _multiply(weights, grid, levels, scales, sums, part):
             row += 1
 
 
-@njit(fastmath=True, nogil=True, error_model="numpy")
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
 def _levels(x, norm, eps):
     """Levels int8 [rows, size]; what one level stands for, and the sum of a group's numbers, float32 [rows, groups]."""
     rows, size = x.shape
     levels = np.empty((rows, size), np.int8)
     scales, sums = np.empty((rows, size // GROUP), np.float32), np.empty((rows, size // GROUP), np.float32)
-    numbers = np.empty(size, np.float32)
-    for row in range(rows):
-        for d in range(size):
-            numbers[d] = number(x[row, d])
-        if len(norm):
-            squares = np.float32(0.0)
-            for d in range(size):
-                squares += numbers[d] * numbers[d]
-            scale = np.float32(1.0) / np.sqrt(squares / np.float32(size) + eps)
-            for d in range(size):
-                numbers[d] *= scale * norm[d]
-        for group in range(size // GROUP):
-            first = group * GROUP
-            scales[row, group], sums[row, group] = _group_levels(
-                numbers[first : first + GROUP], levels[row, first : first + GROUP]
-            )
+    if x.size <= FEW:
+        for row in range(rows):
+            _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
+    else:
+        for row in prange(rows):
+            _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
     return levels, scales, sums
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _row_levels(x, norm, eps, levels, scales, sums):
+    numbers = np.empty(len(x), np.float32)
+    for d in range(len(x)):
+        numbers[d] = number(x[d])
+    if len(norm):
+        squares = np.float32(0.0)
+        for d in range(len(x)):
+            squares += numbers[d] * numbers[d]
+        scale = np.float32(1.0) / np.sqrt(squares / np.float32(len(x)) + eps)
+        for d in range(len(x)):
+            numbers[d] *= scale * norm[d]
+    for group in range(len(scales)):
+        first = group * GROUP
+        scales[group], sums[group] = _group_levels(numbers[first : first + GROUP], levels[first : first + GROUP])
 
 
 @njit(fastmath=True, nogil=True, error_model="numpy")

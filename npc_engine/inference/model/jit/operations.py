@@ -43,7 +43,7 @@ class JitOperations:
         spec = self._spec
         share_out(qkv)
         query = torch.empty(len(qkv), spec.heads, spec.head_dim, dtype=qkv.dtype)
-        keys, values = slots.keys[index], slots.values[index]
+        keys, values = slots.layer(index)
         key_bits, value_bits = bits(keys), bits(values)
         rotate_and_store(
             bits(qkv).reshape(len(qkv), -1, spec.head_dim),
