@@ -90,13 +90,17 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
     port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
     http_port: Port = Field(8766, description="a whole number from 0 to 65535, 0 for no HTTP")
+    neuro_port: Port = Field(0, description="a whole number from 0 to 65535, 0 for no games of the Neuro SDK")
+    neuro_persona: str | None = Field(None, min_length=1, description="a persona that plays those games")
     data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
     personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
     model: str = Field(
         "default",
         min_length=1,
-        description="default, a model folder, a .gguf file, or a Hugging Face id (org/name)",
+        description="default, a model folder, a .gguf file, a Hugging Face id (org/name), or mock for none",
     )
+    mock_pace: float = Field(0.0, ge=0, le=60, description="seconds that the mock takes for a token, from 0 to 60")
+    seed: int | None = Field(None, ge=0, lt=1 << 63, description="a whole number from 0 on")
     token: SecretStr | None = Field(None, min_length=1, description="what clients must send in hello")
     origin: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="web pages as browsers spell them, such as https://example.org, or null for local files"

@@ -16,11 +16,15 @@ from npc_engine.cli.options import (
     HttpPort,
     MaxBatch,
     MaxContext,
+    MockPace,
     Model,
+    NeuroPersona,
+    NeuroPort,
     Origin,
     Personas,
     Port,
     RamBudget,
+    Seed,
     Threads,
     TlsCert,
     TlsKey,
@@ -53,6 +57,10 @@ def serve(
     device_budget: DeviceBudget = None,
     ram_budget: RamBudget = None,
     disk_budget: DiskBudget = None,
+    seed: Seed = None,
+    mock_pace: MockPace = None,
+    neuro_port: NeuroPort = None,
+    neuro_persona: NeuroPersona = None,
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
@@ -80,6 +88,10 @@ def serve(
         device_budget=device_budget,
         ram_budget=ram_budget,
         disk_budget=disk_budget,
+        seed=seed,
+        mock_pace=mock_pace,
+        neuro_port=neuro_port,
+        neuro_persona=neuro_persona,
     )
     try:
         with (
@@ -90,7 +102,7 @@ def serve(
             interrupts.check()
             progress.end()
             err.print(_describe(prepared), markup=False)
-            err.print(f"{prepared.settings.model}: {prepared.loaded.choice.explain()}", markup=False)
+            err.print(f"{prepared.settings.model}: {prepared.voice.explanation}", markup=False)
             asyncio.run(_serve(prepared))
     except KeyboardInterrupt:
         # Asked to stop while it was still starting: nothing was promised to anyone yet.
@@ -118,6 +130,7 @@ async def _serve(prepared: "Prepared") -> None:
         port=settings.port,
         token=token,
         http_port=settings.http_port,
+        neuro_port=settings.neuro_port,
         origins=settings.origin,
         tls=prepared.tls,
     ) as doors:
@@ -125,5 +138,7 @@ async def _serve(prepared: "Prepared") -> None:
         print(f"listening on {doors.websocket.url}", flush=True)
         if doors.http is not None:
             print(f"listening on {doors.http.url}", flush=True)
+        if doors.neuro is not None:
+            print(f"listening on {doors.neuro.url} for games of the Neuro SDK", flush=True)
         await stop.wait()
         print("stopping", flush=True)

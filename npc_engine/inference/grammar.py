@@ -12,14 +12,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from npc_engine.errors import SchemaUnsupported
 from npc_engine.inference.schema import bounded, joined, parts
 
 if TYPE_CHECKING:
+    import torch
     from llguidance._lib import JsonCompileOptions
 
 _COMPACT: "JsonCompileOptions" = {"whitespace_flexible": False}
@@ -53,8 +52,17 @@ class Guide:
         """Why the grammar can't be followed any further; empty while it can."""
         return str(self._matcher.get_error())
 
-    def allow(self, row: torch.Tensor) -> None:
+    def allowed(self) -> list[int]:
+        """Every id that the grammar allows next."""
+        mask: bytes = self._matcher.compute_bitmask()
+        return [8 * i + bit for i, byte in enumerate(mask) if byte for bit in range(8) if byte >> bit & 1]
+
+    def allow(self, row: "torch.Tensor") -> None:
         """Rule out, in place, the logits [vocab] of every id that the grammar does not allow next."""
+        # Here, since a generator without tensors does without what they need.
+        import numpy as np
+        import torch
+
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         allowed = torch.from_numpy(np.unpackbits(bits, bitorder="little")[: len(row)]).to(row.device, torch.bool)
         row[len(allowed) :] = float("-inf")  # models pad their vocabulary

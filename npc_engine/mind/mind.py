@@ -20,6 +20,7 @@ from npc_engine.mind.circumstances import Circumstances, Partner
 from npc_engine.mind.context import Context, Head, Segment
 from npc_engine.mind.judgement import Judge
 from npc_engine.mind.markup import Ids, Markup
+from npc_engine.mind.repeatable import answer_seed
 from npc_engine.mind.reply import ReplyParser
 from npc_engine.persona.loading import LoadedWorld
 from npc_engine.persona.render import activated_lore, render_examples, render_persona, render_world
@@ -70,12 +71,16 @@ class Mind:
         variables: Mapping[str, str],
         circumstances: Circumstances = USUAL,
         idle: asyncio.Semaphore,
+        seed: int | None = None,
+        answers: int = 0,
     ) -> None:
+        """With a ``seed``, its answers come again; ``answers`` is how many it has given until now."""
         self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
         self.persona: Persona = loaded.personas[persona_id]
         self.turn = asyncio.Lock()
         self._loaded, self._language, self._generator = loaded, language, generator
         self._variables, self._idle = variables, idle
+        self._seed, self._answers = seed, answers
         self.circumstances = circumstances
         self.forgotten = False
         # Every answer begins with the name of who gives it, as lines begin with their speaker's. Without it, small
@@ -212,6 +217,7 @@ class Mind:
         """The answer is in the journal as ``entry`` (None: nothing was said). Then comes what was heard meanwhile."""
         self._answering = False
         if entry is not None:
+            self._answers += 1
             self.hear(entry)
         for segment in self._meanwhile:
             self._context.append(segment)
@@ -379,6 +385,7 @@ class Mind:
             repetition_penalty=generation.repetition_penalty,
             loop_penalty=LOOP_PENALTY,
             said_before=self._context.said(REMEMBERED_ANSWERS),
+            seed=answer_seed(self._seed, self.npc, self._answers),
             max_tokens=max_tokens,
             stop_ids=self._language.end_ids,
         )

@@ -63,10 +63,17 @@ class World:
     """
 
     def __init__(
-        self, library: Mapping[str, LoadedWorld], journal: Journal, language: Language, generator: Generator
+        self,
+        library: Mapping[str, LoadedWorld],
+        journal: Journal,
+        language: Language,
+        generator: Generator,
+        *,
+        seed: int | None = None,
     ) -> None:
+        """With a ``seed``, the answers of each NPC come again, as far as arithmetic does."""
         self._library, self._journal = library, journal
-        self._language, self._generator = language, generator
+        self._language, self._generator, self._seed = language, generator, seed
         self._records = Records(journal)
         self._minds: dict[str, Mind] = {}
         self._waking: dict[str, asyncio.Lock] = {}
@@ -109,6 +116,10 @@ class World:
         mind = await self._mind(npc)
         mind.warm()
         return self._summary(self._records.known(npc))
+
+    def check_persona(self, persona: str) -> None:
+        """Raise UnknownPersona unless a loaded world has ``persona``."""
+        home_of(self._library, persona, None)
 
     async def despawn(self, npc: str) -> None:
         """Park ``npc``: it keeps everything and hears nothing. Raises UnknownNpc."""
@@ -457,6 +468,8 @@ class World:
                     variables={key: str(value) for key, value in record.variables.items()},
                     circumstances=_circumstances(record),
                     idle=self._idle,
+                    seed=self._seed,
+                    answers=0 if self._seed is None else await self._journal.count(npc, "said"),
                 )
                 room = mind.restore(await self._journal.tail(npc, max(record.window_start - 1, 0)))
                 self._minds[npc] = mind

@@ -144,3 +144,32 @@ def actions(quick: Quick = False, model: Model = None, config: Config = None) ->
 
     asyncio.run(measure())
     out.print(table(figures))
+
+
+@bench.command()
+def bridge(
+    clients: Annotated[int, typer.Option(help="How many clients are connected.", min=1)] = 1000,
+    rate: Annotated[float, typer.Option(help="Messages that they send a second, all together.", min=1)] = 2000.0,
+    seconds: Annotated[float, typer.Option(help="For how long.", min=1)] = 30.0,
+    frames: Annotated[int, typer.Option(help="Fuzzed frames.", min=1)] = 100_000,
+    seed: Annotated[int, typer.Option(help="Of the fuzzed frames.")] = 0,
+    quick: Quick = False,
+) -> None:
+    """Measure the bridge without a model: a crowd, slow readers, fuzzed frames, lost connections. Takes some minutes.
+
+    The load is made on this machine, so it takes processor time from the server that it measures.
+    """
+    from npc_engine.cli.bench.bridge.measure import QUICK, BridgeLoad, measure_bridge
+    from npc_engine.cli.bench.measure import Figure, shown, table
+    from npc_engine.cli.console import err, out
+
+    load = QUICK if quick else BridgeLoad(clients=clients, rate=rate, seconds=seconds, frames=frames, seed=seed)
+    figures: list[Figure] = []
+
+    async def measure() -> None:
+        async for figure in measure_bridge(load):
+            err.print(f"{figure.name.strip()}: {shown(figure.value)} {figure.unit}", markup=False)
+            figures.append(figure)
+
+    asyncio.run(measure())
+    out.print(table(figures))
