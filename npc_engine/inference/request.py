@@ -196,7 +196,7 @@ class Generator(Protocol):
     async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
         """Delete the attention state of all that ever continued the first ``shared`` tokens of ``prompt``.
 
-        What the prompts in ``keep`` begin with stays.
+        What the prompts in ``keep`` begin with stays, but for a block's worth at most.
         """
         ...
 

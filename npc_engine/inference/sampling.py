@@ -15,6 +15,8 @@ from npc_engine.inference.grammar import Guide
 from npc_engine.inference.request import Sampling
 
 _CANDIDATES = 128
+_COLDEST = 1e-5
+"""Temperatures below are greedy, as in vLLM: logits divided by much less are no longer numbers in float32."""
 _LOOP_BASE, _LOOP_ALLOWED, _LOOP_LONGEST = 1.75, 2, 16
 
 
@@ -34,7 +36,7 @@ class Chooser:
     @property
     def greedy(self) -> bool:
         """Whether the most likely token is always taken."""
-        return self.sampling.temperature <= 0.0 or self.sampling.top_k == 1
+        return self.sampling.temperature < _COLDEST or self.sampling.top_k == 1
 
     @property
     def _penalises(self) -> bool:

@@ -37,7 +37,7 @@ REMEMBERED_ANSWERS = 4
 MAX_VALUE = 256
 """Tokens that a decision or the arguments of an action may take."""
 
-NOBODY = Partner("", "")
+NOBODY, USUAL = Partner("", ""), Circumstances()
 
 LEAST_WINDOW = 64
 """Tokens of conversation, beside the reply, without which no answer makes sense."""
@@ -69,7 +69,7 @@ class Mind:
         language: Language,
         generator: Generator,
         variables: Mapping[str, str],
-        circumstances: Circumstances,
+        circumstances: Circumstances = USUAL,
         idle: asyncio.Semaphore,
         seed: int | None = None,
         answers: int = 0,

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from bridge.protocol import ErrorCode
+from bridge.protocol import ErrorCode, Limits
 from npc_engine.errors import DeadlinePassed, InvalidPersona, Overloaded
 from tests.bridge.conftest import LIMITS, Serve
 from tests.bridge.raw_client import GREETING, RawClient
@@ -14,6 +14,8 @@ from tests.bridge.scripted_world import ScriptedWorld
 
 SPAWN = {"type": "npc.spawn", "npc": "greta", "persona": "greta", "id": "spawn"}
 SAY = {"type": "say", "npc": "greta", "speaker": {"id": "p1"}, "text": "Hello", "id": 1}
+
+FEW = LIMITS.model_copy(update={"messages_per_second": 2, "message_burst": 5})
 
 NOT_YET: frozenset[str] = frozenset({"checkpoint_not_found"})
 """Codes of requests that come with a later version."""
@@ -30,6 +32,7 @@ class Provoked:
     remedy: str
     retries: bool = False
     greeted: bool = True
+    limits: Limits = LIMITS
 
 
 def message(**fields: Any) -> Callable[[RawClient, ScriptedWorld], Awaitable[None]]:
@@ -49,7 +52,7 @@ def failing(error: Exception) -> Callable[[RawClient, ScriptedWorld], Awaitable[
 
 
 async def many_messages(raw: RawClient, world: ScriptedWorld) -> None:
-    for _ in range(LIMITS.message_burst + 50):
+    for _ in range(8):
         await raw.send(type="ping")
 
 
@@ -118,7 +121,7 @@ ERRORS = [
     ),
     Provoked(message(**{**SAY, "text": "x" * 9000}), "limit_size", "text", "9000 characters", "at most 8192"),
     Provoked(message(**{**SAY, "text": "x" * 70_000}), "limit_size", None, "70", "at most 65536 may be sent at once"),
-    Provoked(many_messages, "limit_rate", None, "not read", "send it again", retries=True),
+    Provoked(many_messages, "limit_rate", None, "not read", "send it again", retries=True, limits=FEW),
     Provoked(many_requests, "limit_requests", None, "4 requests are open", "wait for one to end or cancel one"),
     Provoked(many_npcs, "limit_requests", "npc", "3 NPCs", "despawn some"),
     Provoked(
@@ -146,7 +149,7 @@ async def test_an_error_says_what_was_wrong_where_and_what_would_be_right(
     serve: Serve, world: ScriptedWorld, provoked: Provoked
 ) -> None:
     token = "secret" if provoked.code == "unauthorized" else None
-    async with serve(token=token) as server, RawClient(server.url) as raw:
+    async with serve(token=token, limits=provoked.limits) as server, RawClient(server.url) as raw:
         if provoked.greeted:
             await raw.greet()
         await provoked.send(raw, world)

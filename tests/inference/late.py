@@ -128,9 +128,9 @@ class LateAccelerator:
 
     def capture(self, work: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
         """Records which kernels run on which memory, and runs them again."""
-        work()
         self.captured, self.recording = self.captured + 1, True
         try:
+            work()
             with Recording() as recording:
                 result = work()
         finally:

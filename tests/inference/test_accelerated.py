@@ -95,6 +95,23 @@ def test_graphs_go_when_slots_move(tiny: Path, accelerate: Accelerate) -> None:
     assert late.captured > captured
 
 
+def test_logits_stay_when_the_same_graph_runs_again(
+    tiny: Path, accelerate: Accelerate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accelerate(LateAccelerator())
+    engine = make(tiny)
+    forward, given = engine._runner.forward, []
+
+    def watch(*args: object) -> torch.Tensor:
+        logits: torch.Tensor = forward(*args)  # type: ignore[arg-type]
+        given.append((logits, logits.clone()))
+        return logits
+
+    monkeypatch.setattr(engine._runner, "forward", watch)
+    say(engine, words(0), 10)
+    assert all(torch.equal(logits, then) for logits, then in given)
+
+
 def test_somebody_idle_in_the_middle_of_a_prompt_is_not_written_over(tiny: Path, accelerate: Accelerate) -> None:
     alone = make(tiny)
     expected = {"speaks": say(alone, words(1), 10)[0], "idle": say(alone, (*npc(0), *npc(1)), 5)[0]}

@@ -258,11 +258,13 @@ class KvCache:
         return {"ram": (self._ram.used, self._ram.budget), "disk": disk}
 
     def forget(self, beginning: Tokens, keep: Iterable[Tokens]) -> bool:
-        """Delete all that continues ``beginning``, but for what the sequences in ``keep`` begin with.
+        """Delete all that continues ``beginning``, but for whole blocks that the sequences in ``keep`` begin with.
 
         False if some of it is being read, written or waited for right now: ask again after ``poll``.
         """
-        kept = {block for tokens in keep for block, _ in self._tree.match(tokens, len(tokens)).parts}
+        matches = [self._tree.match(tokens, len(tokens)) for tokens in keep]
+        # A block of which only the first tokens are theirs holds something else, too.
+        kept = {block for match in matches for block, count in match.parts if count == len(block.tokens)}
         lost = [block for block in self._tree.beyond(beginning) if block not in kept]
         stored: list[bytes] = []
         for block in reversed(lost):

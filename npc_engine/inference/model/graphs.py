@@ -101,8 +101,8 @@ class _Inputs(NamedTuple):
     def put(self, batch: Batch) -> None:
         rows = len(batch.token_ids)
         for buffer, numbers in zip(self, (batch.token_ids, batch.positions), strict=True):
+            # Padding rows repeat an earlier step's, within the same slots.
             buffer[:rows].copy_(numbers)
-            buffer[rows:].zero_()
 
 
 class _Graph(NamedTuple):

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from npc_engine.inference.kv import cache as cache_module
 from npc_engine.inference.kv import disk_file
-from npc_engine.inference.kv.block import Block
+from npc_engine.inference.kv.block import BLOCK_TOKENS, Block, common_length
 from npc_engine.inference.kv.copies import StreamCopies
 from tests.inference.kv.faults import ERRORS, Faults
 from tests.inference.kv.states import BLOCK_BYTES, Bench, make_cache
@@ -113,6 +113,18 @@ class CacheMachine(RuleBasedStateMachine):
             assert self.bench.cache.use()["disk"][0] <= self.disk
             if not self.failed:
                 assert (self.folder / "blocks.sqlite").stat().st_size <= max(self.disk, 16 * 16384)
+
+    @rule(npc=npcs, length=lengths, keep=npcs)
+    def forget_one(self, npc: int, length: int, keep: int) -> None:
+        cache, beginning, kept = self.bench.cache, tuple(self.said[npc][:length]), tuple(self.said[keep])
+        before = cache.match(kept, len(kept)).length
+        if not cache.forget(beginning, [kept]):
+            return
+        for said in map(tuple, self.said):
+            found = cache.match(said, len(said)).length
+            shared = max(common_length(said, beginning), common_length(said, kept))
+            assert found <= shared or said[: len(beginning)] != beginning
+        assert cache.match(kept, len(kept)).length > before - BLOCK_TOKENS
 
     @rule()
     def forget(self) -> None:

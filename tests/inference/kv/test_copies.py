@@ -181,6 +181,21 @@ def test_a_layer_waits_for_its_own_load_and_for_no_more() -> None:
     assert bool((slots.values[:, 0, :, 40:] == 0.0).all())
 
 
+def test_slots_that_get_other_memory_take_along_what_is_being_loaded() -> None:
+    late = LateAccelerator()
+    copies = StreamCopies(late)
+    slots = make_slots(traffic=copies)
+    slots.take()
+    state = torch.ones(block_shape(**SIZES))
+    copies.load(Match(((_block(state), 40),)), slots, 0)
+    # It begins before that one is saved.
+    copies.save(torch.zeros_like(state), slots, 0, 0, 0, 40)
+    assert late.load.done < late.load.queued
+    slots.reserve(1024, [40])
+    assert bool((slots.keys[:, 0, :, :40] == 1.0).all())
+    assert late.save.done == late.save.queued, "the memory that it reads is used for something else from now on"
+
+
 def test_a_block_whose_copy_has_not_landed_neither_goes_to_disk_nor_makes_room(tmp_path: Path) -> None:
     late = LateAccelerator()
     copies = StreamCopies(late)
