@@ -6,7 +6,7 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
-from npc_engine.inference.model.jit.arrays import NONE, Bits, Floats, bits, floats, numbers, threads
+from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, bits, numbers, threads
 from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
 from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
@@ -34,7 +34,7 @@ class JitOperations:
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = threads()
-        self._weights: dict[int, Floats] = {}
+        self._converted = Converted()
 
     def attend(
         self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
@@ -51,8 +51,8 @@ class JitOperations:
             self._sin,
             batch.slots.numpy(),
             batch.positions.numpy(),
-            self._float(norms and norms.query),
-            self._float(norms and norms.key),
+            NONE if norms is None else self._converted(norms.query),
+            NONE if norms is None else self._converted(norms.key),
             self._eps,
             key_bits,
             value_bits,
@@ -114,28 +114,18 @@ class JitOperations:
             out += theirs.view(spec.kv_heads, group.size, -1, spec.head_dim).transpose(0, 1)
         return unfold(out, group)
 
-    def _float(self, weight: torch.Tensor | None) -> Floats:
-        """A norm's weight as the kernels want it, converted once."""
-        if weight is None:
-            return NONE
-        if id(weight) not in self._weights:
-            self._weights[id(weight)] = floats(weight)
-        return self._weights[id(weight)]
-
 
 class JitRows:
     """Rows of bfloat16 and float32 on a CPU. See ``Rows``."""
 
     def __init__(self) -> None:
-        self._norms: dict[int, Floats] = {}
+        self._converted = Converted()
 
     def norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
         """See Rows."""
-        if id(weight) not in self._norms:
-            self._norms[id(weight)] = floats(weight)
         share_out(x)
         out = torch.empty_like(x)
-        norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
+        norm(bits(x), self._converted(weight), np.float32(eps), bits(out))
         return out
 
     def levels(
