@@ -26,8 +26,8 @@ _WAYS = (
 def measure_perplexity(folder: Path, *, tokens: int | None = None) -> Iterator[Figure]:
     """Perplexities over the files of the worlds that come with the engine, ``tokens`` of them or all, and ratios.
 
-    The text is read WINDOW rows a step, as prompts are; and a shorter part _FEW_ROWS a step, as a single conversation is:
-    where the kernels for few rows are others, both are measured.
+    The text is read WINDOW rows a step, as prompts are; and a shorter part _FEW_ROWS a step, for where the kernels for
+    few rows are others.
     """
     spec, ids = read_spec(folder), example_text(Tokenizer(folder))[:tokens]
     parts = {WINDOW: ids, _FEW_ROWS: ids[:_FEW_TOKENS]}

@@ -51,3 +51,8 @@ class Converted:
 def threads() -> int:
     """How many may compute: as many as torch takes, and the compiled kernels have."""
     return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
+
+
+def use_threads() -> None:
+    """Have compiled kernels run on that many. It holds for the thread that calls; kernels share out no few numbers."""
+    numba.set_num_threads(threads())
