@@ -125,6 +125,20 @@ def perplexity(quick: Quick = False, model: Model = None, config: Config = None)
 
 
 @bench.command()
+def steps(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Show where the time of a step goes: decoding for few and for many, and reading. Takes half a minute."""
+    from npc_engine.inference.spinning import limit_spinning
+
+    limit_spinning()
+    from npc_engine.cli.bench.steps import QUICK, StepsLoad, measure_steps
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    for times in measure_steps(find_subject(model, config).folder, QUICK if quick else StepsLoad()):
+        out.print(times.explain())
+
+
+@bench.command()
 def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
     from npc_engine.cli.bench.actions import measure_actions

@@ -14,13 +14,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
-from npc_engine.inference.model.jit.rows import FEW
 
 GROUP, LANES = 32, 16
 TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
 """Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
 
 LARGEST = 127
+_FEW = 1 << 14
+"""Numbers up to which another thread makes levels no faster (two AVX-512 cores): it has begun, for the product."""
+
 _LOADS, _BYTES = 4, 4
 _I16, _I32, _I64, _F32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS, _HALVES = (ir.VectorType(of, LANES) for of in (_I32, _F32, _I16))
@@ -165,7 +167,7 @@ def _levels(x, norm, eps):
     rows, size = x.shape
     levels = np.empty((rows, size), np.int8)
     scales, sums = np.empty((rows, size // GROUP), np.float32), np.empty((rows, size // GROUP), np.float32)
-    if x.size <= FEW:
+    if x.size <= _FEW:
         for row in range(rows):
             _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
     else:
