@@ -71,6 +71,7 @@ def _load(settings: Settings, folder: Path) -> "LoadedEngine":
         ram_budget=settings.ram_budget,
         disk_budget=settings.disk_budget,
         disk=settings.kv if settings.disk_budget else None,
+        timings=settings.timings,
     )
     loaded = load_engine(folder, options)
     check_device_budget(device_budget, spec.kv_bytes_per_token(loaded.choice.dtype) * max_context, max_context)

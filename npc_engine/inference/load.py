@@ -1,5 +1,6 @@
 """From a model folder to an engine that is ready to step."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from npc_engine.inference.model.quantised import QuantisedWeights
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
-from npc_engine.inference.probe import Choice, probe
+from npc_engine.inference.probe import Choice, checked, probe, races_of
 from npc_engine.inference.teams import leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
 
@@ -30,7 +31,8 @@ class EngineOptions:
     """``dtype`` and ``device`` None: what the probe finds best. ``weights`` is auto, exact or int8.
 
     Budgets are bytes of attention state. ``disk`` is the folder of its lowest tier; without one there is none.
-    ``disk_codec`` is ``int4`` or ``raw``.
+    ``disk_codec`` is ``int4`` or ``raw``. ``timings`` is the folder of what was measured before; without one each start
+    measures.
     """
 
     dtype: str | None = None
@@ -44,6 +46,7 @@ class EngineOptions:
     disk_budget: int = 4 << 30
     disk: Path | None = None
     disk_codec: str = "int4"
+    timings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,11 @@ def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
         # Otherwise torch's own choice stands, which keeps to the cores this process may use.
         torch.set_num_threads(options.threads)
     spec = read_spec(folder)
-    tokenizer = Tokenizer(folder)
     device = torch.device(options.device) if options.device else None
-    choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights)
+    races = races_of(spec, options.timings)
+    choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights, races=races)
     max_context = min(options.max_context, spec.max_positions)
-    runner = load_runner(spec, choice, max_context)
+    runner, tokenizer, choice = _load_parts(folder, spec, choice, max_context)
     slots = Slots(
         layers=spec.layers,
         kv_heads=spec.kv_heads,
@@ -96,6 +99,18 @@ def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
     )
     return_freed()
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
+
+
+def _load_parts(folder: Path, spec: ModelSpec, choice: Choice, max_context: int) -> tuple[Runner, Tokenizer, Choice]:
+    """What takes long, at the same time. The last is what works of ``choice``."""
+    with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
+        checking = pool.submit(checked, spec, choice)
+        reading = pool.submit(Tokenizer, folder)
+        runner = load_runner(spec, choice, max_context)
+        works = checking.result()
+        if works != choice:
+            runner = load_runner(spec, works, max_context)
+        return runner, reading.result(), works
 
 
 def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
