@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from bridge.codec import CODECS
 from bridge.connection import Connection, Patience
 from bridge.listening import cannot_listen, check_token, url_host
-from bridge.protocol import Limits
+from bridge.protocol import Heartbeat, Limits
 from bridge.session import GOING_AWAY, Rules, Session
 from npc_engine.world.world import World
 
@@ -76,6 +76,7 @@ class Server:
             token=token or None,
             server=f"npc-engine {importlib.metadata.version('npc-engine')}",
             model=model,
+            heartbeat=Heartbeat(interval_ms=int(_KEEPALIVE_INTERVAL * 1000), timeout_ms=int(_KEEPALIVE_TIMEOUT * 1000)),
         )
         self._max_clients = max_clients
         self._patience = patience or Patience()

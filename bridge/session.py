@@ -26,15 +26,19 @@ from bridge.protocol import (
     Budget,
     Bye,
     Cancel,
+    Decide,
     Error,
     ErrorCode,
     Event,
+    Heartbeat,
     Hello,
     Hint,
     Limits,
     NpcDespawn,
+    NpcForget,
     NpcInspect,
     NpcSpawn,
+    NpcUpdate,
     Ok,
     Ping,
     Pong,
@@ -77,9 +81,23 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     State.CLOSED: {Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
 }
 
+UNSERVED: frozenset[str] = frozenset(
+    {
+        "action.result",
+        "actions.register",
+        "actions.unregister",
+        "decide",
+        "npc.forget",
+        "npc.update",
+    }
+)
+"""Requests of the protocol that this server doesn't carry out yet. What ``capabilities`` lists are all others."""
+
+SERVED: frozenset[str] = frozenset(REQUEST_TYPES) - UNSERVED
+
 TAKES: Mapping[State, frozenset[str]] = {
     State.GREETING: frozenset({"hello"}),
-    State.READY: frozenset(REQUEST_TYPES) - {"hello"},
+    State.READY: SERVED - {"hello"},
     State.DRAINING: frozenset({"cancel", "ping"}),
     State.CLOSED: frozenset(),
 }
@@ -141,6 +159,7 @@ class Rules:
     server: str = "npc-engine"
     model: str = ""
     retry_after_ms: int = 1000
+    heartbeat: Heartbeat | None = None
 
 
 class Session:
@@ -191,6 +210,10 @@ class Session:
         if isinstance(request, Error):
             self._put(request)
             return self._intents([])
+        if request.type in UNSERVED and self.state is State.READY:
+            message = f"`type`: this server doesn't take {request.type!r} yet; `capabilities` lists what it takes."
+            self._refuse(request.id, "unknown_type", message, "type")
+            return self._intents([])
         if request.type not in TAKES[self.state]:
             code, message = REFUSALS[self.state]
             retry = self.rules.retry_after_ms if code == "overloaded" else None
@@ -222,7 +245,7 @@ class Session:
         self._heard.discard(id)
         if succeeded and isinstance(request, NpcSpawn):
             self._npcs.add(request.npc)
-        elif succeeded and isinstance(request, NpcDespawn):
+        elif succeeded and isinstance(request, NpcDespawn | NpcForget):
             self._npcs.discard(request.npc)
 
     def drain(self) -> None:
@@ -292,8 +315,9 @@ class Session:
                 protocol=VERSION,
                 server=self.rules.server,
                 limits=self.rules.limits,
-                capabilities=sorted(REQUEST_TYPES),
+                capabilities=sorted(SERVED),
                 model=self.rules.model,
+                heartbeat=self.rules.heartbeat,
             )
         )
 
@@ -323,7 +347,8 @@ class Session:
 
     def _to_wait_for(self, request: AnyRequest) -> tuple[int | str, ...]:
         """The open requests that bring or park NPCs which ``request`` is about."""
-        coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, NpcSpawn | NpcDespawn)}
+        moves = NpcSpawn | NpcDespawn | NpcForget
+        coming_and_going = {id: r.npc for id, r in self._open.items() if isinstance(r, moves)}
         match request:
             case Say():
                 npcs = {request.npc, *request.hearers}
@@ -333,7 +358,7 @@ class Session:
                 npcs = set(request.npcs)
             case Budget() | AskStats():
                 return ()
-            case NpcSpawn() | NpcDespawn() | NpcInspect():
+            case NpcSpawn() | NpcDespawn() | NpcForget() | NpcInspect() | NpcUpdate() | Decide():
                 npcs = {request.npc}
             case _:
                 npcs = set(coming_and_going.values())

@@ -7,7 +7,17 @@ is no number, a number is no truth value.
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 VERSION = 1
@@ -44,6 +54,32 @@ def _string_or_integer(value: Any) -> Any:
     return value
 
 
+def _fact(value: Any) -> Any:
+    value = _integral(value)
+    if value is None or isinstance(value, bool | str | float):
+        return value
+    if isinstance(value, int) and INT64_MIN <= value <= INT64_MAX:
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    raise PydanticCustomError("fact", "expected a string, a number, true or false, a list of strings, or null")
+
+
+def _json(value: Any) -> Any:
+    if not _is_json(value):
+        raise PydanticCustomError("json", "expected what JSON can say, without binary data")
+    return value
+
+
+def _is_json(value: Any) -> bool:
+    # Pydantic would see it too, but puts names of its own into the path.
+    if isinstance(value, dict):
+        return all(_is_json(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(_is_json(inner) for inner in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
 def _not_blank(text: str) -> str:
     if text and not text.strip():
         raise PydanticCustomError("blank", "expected more than white space")
@@ -51,22 +87,43 @@ def _not_blank(text: str) -> str:
 
 
 Integer = Annotated[int, BeforeValidator(_integral)]
-RequestId = Annotated[StrictInt | StrictStr, BeforeValidator(_string_or_integer)]
+RequestId = Annotated[
+    StrictInt | StrictStr,
+    BeforeValidator(_string_or_integer),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": INT64_MIN, "maximum": INT64_MAX},
+                {"type": "string", "minLength": 1, "maxLength": 128},
+            ]
+        }
+    ),
+]
 NpcId = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Words = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
+Fact = Annotated[str | int | float | bool | list[str] | None, BeforeValidator(_fact)]
+Json = Annotated[JsonValue, BeforeValidator(_json)]
 
 
 class Part(BaseModel):
     """A piece of a message. Unknown fields are ignored, so that old and new ends understand each other."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
 
 
 class Message(Part):
     """Anything that travels. ``type`` tells which message it is."""
 
-    type: str
+    type: str = Field(description="which message it is")
 
     def to_wire(self) -> dict[str, Any]:
         """The message as plain maps, lists, strings and numbers; fields that are not set are left out."""

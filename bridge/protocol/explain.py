@@ -1,7 +1,8 @@
 """Turns pydantic's errors into one sentence that a modder can act on: where, what was wrong, what would be right."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +15,9 @@ _NAMES: Sequence[tuple[type, str]] = (
     (Mapping, "a map"),
     (Sequence, "a list"),
 )
+
+_KEY = "[key]"
+"""What pydantic adds to the path of a map's value where it means its key."""
 
 _EXPECTED: Mapping[str, str] = {
     "bool_type": "expected true or false",
@@ -48,19 +52,27 @@ def explain(model: type[BaseModel], error: ValidationError) -> Explanation:
     """Describe the first thing that ``error`` found wrong with a message of type ``model``, and count the rest."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    path = join_path(first["loc"])
+    location, of_key = _place(first["loc"])
+    path = join_path(location)
     if first["type"] == "missing":
         what = f"`{path}` is missing"
     else:
         pattern = _EXPECTED.get(first["type"], "{message}")
         expected = pattern.format_map({"message": first["msg"], **first.get("ctx", {})})
-        what = f"`{path}`: {expected}, got {describe(first['input'])}" if path else f"E{expected[1:]}"
-    meaning = _description(model, first["loc"])
+        where = f"a key of `{path}`" if of_key else f"`{path}`"
+        what = f"{where}: {expected}, got {describe(first['input'])}" if path else f"E{expected[1:]}"
+    meaning = _description(model, location)
     sentences = [f"{what}." if not meaning else f"{what}; it is {meaning}."]
     if len(problems) > 1:
-        others = ", ".join(f"`{join_path(problem['loc'])}`" for problem in problems[1:4])
+        others = ", ".join(f"`{join_path(_place(problem['loc'])[0])}`" for problem in problems[1:4])
         sentences.append(f"Wrong too: {others}{', ...' if len(problems) > 4 else ''}.")
     return Explanation(path, " ".join(sentences))
+
+
+def _place(location: Sequence[str | int]) -> tuple[Sequence[str | int], bool]:
+    """Where the problem is, and whether it is with a key of the map that is there."""
+    of_key = len(location) > 2 and location[-1] == _KEY
+    return (location[:-2] if of_key else location), of_key
 
 
 def join_path(steps: Sequence[str | int]) -> str:
@@ -89,11 +101,22 @@ def _description(model: type[BaseModel], location: Sequence[str | int]) -> str:
     found = ""
     kind: Any = model
     for step in location:
-        field = kind.model_fields.get(step) if isinstance(step, str) else None
-        if field is None:
-            break
-        found = field.description or found
-        kind = field.annotation
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        kind = _given(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = next((field for name, field in kind.model_fields.items() if step in (name, field.alias)), None)
+            if field is None:
+                break
+            found = field.description or found
+            kind = field.annotation
+        elif get_origin(kind) in (list, dict):
+            kind = get_args(kind)[-1]
+        else:
             break
     return found
+
+
+def _given(kind: Any) -> Any:
+    """What a field that may be missing has where it isn't."""
+    if get_origin(kind) in (Union, UnionType):
+        return next(option for option in get_args(kind) if option is not type(None))
+    return kind

@@ -18,3 +18,5 @@ class Limits(Part):
     message_burst: Integer = Field(1000, description="messages at once, after a quiet while", ge=1)
     queue_messages: Integer = Field(1024, description="messages that may wait for a client that reads slowly", ge=8)
     queue_bytes: Integer = Field(1024 * 1024, description="bytes that may wait for it", ge=4096)
+    resume_messages: Integer = Field(4096, description="messages that are kept for a client that comes back", ge=0)
+    resume_bytes: Integer = Field(4 * 1024 * 1024, description="bytes that are kept for it", ge=0)

@@ -5,10 +5,11 @@ The descriptions are part of the protocol: they appear in generated documentatio
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from bridge.protocol.base import Integer, Message, Name, NpcId, Part, RequestId, Words
+from bridge.protocol.actions import Action, ActionName, JsonSchema, Scope
+from bridge.protocol.base import Fact, Integer, Message, Name, NpcId, Part, RequestId, Words
 
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
@@ -31,6 +32,20 @@ class Speaker(Part):
     kind: SpeakerKind = Field("player", description="'player', 'npc' or 'system'")
 
 
+class Resume(Part):
+    """A session that lost its connection, and how much of it arrived."""
+
+    session: Name = Field(description="the session's name, as 'welcome' said it")
+    last_seq: Integer = Field(description="the largest 'seq' that the client has seen, 0 for none", ge=0)
+
+
+class Relationship(Part):
+    """How an NPC stands to another or to a player. What is left out stays as it is."""
+
+    trust: Integer | None = Field(None, description="from -5, a sworn enemy, to 5, would die for", ge=-5, le=5)
+    note: str | None = Field(None, description="why, in a few words that follow the name", max_length=256)
+
+
 class Request(Message):
     """Something a client sends. ``id`` comes back as ``re`` in every answer."""
 
@@ -50,6 +65,7 @@ class Hello(Request):
     protocol: Integer = Field(description="the version of the protocol that the client speaks, 1")
     client: ClientInfo = Field(description="who is calling: {name, version, game}")
     token: str | None = Field(None, description="the server's token, where it asks for one")
+    resume: Resume | None = Field(None, description="a lost session to go on with: {session, last_seq}")
 
 
 class NpcSpawn(NumberedRequest):
@@ -69,6 +85,37 @@ class NpcDespawn(NumberedRequest):
     npc: NpcId = Field(description="the id of an NPC that was spawned")
 
 
+class NpcForget(NumberedRequest):
+    """Delete an NPC for good: what it remembers, its mood and all. The same ``npc`` is a new mind afterwards."""
+
+    type: Literal["npc.forget"] = "npc.forget"
+    npc: NpcId = Field(description="the id of an NPC that was spawned once")
+
+
+class NpcUpdate(NumberedRequest):
+    """Tell an NPC how things are now. It knows them when it speaks next; they are no part of its history."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in ("state", "mood", "relationships")]}
+    )
+
+    type: Literal["npc.update"] = "npc.update"
+    npc: NpcId = Field(description="the id of an NPC that was spawned")
+    state: dict[Name, Fact] | None = Field(
+        None, description="the facts by name, such as 'place' or 'health'; others stay as they are, null takes one away"
+    )
+    mood: Name | None = Field(None, description="its mood from now on, one of its persona's")
+    relationships: dict[Name, Relationship | None] | None = Field(
+        None, description="how it stands to others, by their ids; others stay as they are, null takes one away"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.state is None and self.mood is None and self.relationships is None:
+            raise PydanticCustomError("no_news", "expected `state`, `mood` or `relationships`")
+        return self
+
+
 class NpcList(NumberedRequest):
     """Ask which NPCs there are."""
 
@@ -84,7 +131,7 @@ class NpcInspect(NumberedRequest):
 
 
 class Say(NumberedRequest):
-    """Someone speaks to an NPC; a streamed reply follows."""
+    """Someone speaks to an NPC; a streamed reply follows. An ``id`` that was accepted is not generated twice."""
 
     type: Literal["say"] = "say"
     npc: NpcId = Field(description="the id of the NPC that is spoken to")
@@ -94,6 +141,9 @@ class Say(NumberedRequest):
     priority: PriorityName = Field("player", description="'player', 'ambient' or 'idle': who is served first")
     deadline_ms: Integer | None = Field(None, description="milliseconds after which no answer is wanted", ge=1)
     max_tokens: Integer | None = Field(None, description="how long the answer may get, in tokens", ge=1)
+    actions: list[ActionName] | None = Field(
+        None, description="the names of the registered actions that it may take now, [] for none; all, if not given"
+    )
 
 
 class Event(NumberedRequest):
@@ -131,6 +181,10 @@ class Hint(NumberedRequest):
 class Budget(NumberedRequest):
     """Change how much attention state may be kept in each tier, from now on and for everyone."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [f"{tier}_bytes"]} for tier in ("device", "ram", "disk")]}
+    )
+
     type: Literal["budget"] = "budget"
     device_bytes: Integer | None = Field(None, description="the most bytes on the compute device", ge=0)
     ram_bytes: Integer | None = Field(None, description="the most bytes in RAM", ge=0)
@@ -145,6 +199,41 @@ class Budget(NumberedRequest):
     def tiers(self) -> list[str]:
         """The fields that are given, fastest tier first."""
         return [name for name in ("device_bytes", "ram_bytes", "disk_bytes") if getattr(self, name) is not None]
+
+
+class ActionsRegister(NumberedRequest):
+    """NPCs can do these from now on, beside what was registered before. A name that is known is replaced."""
+
+    type: Literal["actions.register"] = "actions.register"
+    scope: Scope = Field(description="whose they are: {npc}, {persona} or {all: true}")
+    actions: list[Action] = Field(description="the actions, at least one: {name, description, schema}", min_length=1)
+
+
+class ActionsUnregister(NumberedRequest):
+    """NPCs can't do these any more."""
+
+    type: Literal["actions.unregister"] = "actions.unregister"
+    scope: Scope = Field(description="whose they were: {npc}, {persona} or {all: true}")
+    actions: list[ActionName] = Field(description="the names of actions, at least one", min_length=1)
+
+
+class ActionResult(NumberedRequest):
+    """What came of an action; the NPC remembers it."""
+
+    type: Literal["action.result"] = "action.result"
+    call: Name = Field(description="the call that 'reply.action' named")
+    ok: bool = Field(description="true: it was done; false: it failed")
+    message: str | None = Field(None, description="what came of it, for the NPC to read", max_length=1024)
+
+
+class Decide(NumberedRequest):
+    """Ask an NPC for a decision. It leaves no trace unless it shall be remembered."""
+
+    type: Literal["decide"] = "decide"
+    npc: NpcId = Field(description="the id of the NPC that decides")
+    question: Words = Field(description="what to decide, not empty")
+    json_schema: JsonSchema = Field(alias="schema", description="a JSON Schema that the answer fits")
+    remember: bool = Field(False, description="true: the NPC remembers the question and its answer")
 
 
 class AskStats(NumberedRequest):
@@ -164,6 +253,8 @@ AnyRequest = (
     Hello
     | NpcSpawn
     | NpcDespawn
+    | NpcForget
+    | NpcUpdate
     | NpcList
     | NpcInspect
     | Say
@@ -172,6 +263,10 @@ AnyRequest = (
     | Ping
     | Hint
     | Budget
+    | ActionsRegister
+    | ActionsUnregister
+    | ActionResult
+    | Decide
     | AskStats
     | Subscribe
 )

@@ -116,7 +116,7 @@ def _load_parts(folder: Path, spec: ModelSpec, choice: Choice, max_context: int)
 def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
     """The weights of a Llama-shaped model, as ``choice`` has them."""
     if choice.int8:
-        return QuantisedWeights(spec, choice.dtype, choice.rows)
+        return QuantisedWeights(spec, choice.dtype, choice.rows, choice.four_bit)
     return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
 
 

@@ -16,6 +16,7 @@ import torch
 
 from npc_engine.errors import OperatorError
 from npc_engine.inference.model.eight_bit import EightBitLinear
+from npc_engine.inference.model.four_bit import FourBit, PlainFourBit
 from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention
 from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinear, PackedLinear
 from npc_engine.inference.model.llama import is_llama_shaped
@@ -65,6 +66,16 @@ class Choice:
 
             return JitRows()
         return PlainRows()
+
+    @property
+    def four_bit(self) -> FourBit:
+        """How weights of four bits are computed with."""
+        if self.jit:
+            from npc_engine.inference.model.jit.four_bit import JitFourBit
+
+            if JitFourBit.available():
+                return JitFourBit()
+        return PlainFourBit(self.rows)
 
     @property
     def make_linear(self) -> MakeLinear:

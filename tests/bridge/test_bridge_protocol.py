@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from bridge import protocol
 from bridge.protocol import ANSWER_TYPES, REQUEST_TYPES, Error, Say, Speaker, read_answer, read_request
+from bridge.protocol.generate.schema import json_schema
 
 SAY: dict[str, Any] = {
     "type": "say",
@@ -30,7 +31,7 @@ def test_a_line_has_sensible_defaults() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert read_request({**SAY, "actions": ["wave"], "speaker": {"id": "p1", "height": 2}}) == Say(
+    assert read_request({**SAY, "gesture": ["wave"], "speaker": {"id": "p1", "height": 2}}) == Say(
         id=1, npc="greta", speaker=Speaker(id="p1"), text="Hello"
     )
 
@@ -124,6 +125,102 @@ def test_a_hint_names_somebody_and_when() -> None:
     assert refused(**{**hint, "eta_ms": -1}).path == "eta_ms"
 
 
+def test_an_update_says_something() -> None:
+    update = {"type": "npc.update", "id": 1, "npc": "greta"}
+    assert refused(**update).message == "Expected `state`, `mood` or `relationships`."
+    told = read_request({**update, "mood": "angry", "relationships": {"tom": {"trust": -2.0}, "mira": None}})
+    tom = protocol.Relationship(trust=-2)
+    assert told == protocol.NpcUpdate(id=1, npc="greta", mood="angry", relationships={"tom": tom, "mira": None})
+
+
+def test_facts_are_plain_and_null_takes_one_away() -> None:
+    state = {"place": "the forge", "health": 3.0, "warmth": 0.5, "armed": True, "holds": ["a hammer"], "wound": None}
+    told = read_request({"type": "npc.update", "id": 1, "npc": "greta", "state": state})
+    assert isinstance(told, protocol.NpcUpdate)
+    assert told.to_wire()["state"] == {**state, "health": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "says"),
+    [
+        ({"state": {"place": b"x"}}, "state.place", "expected a string, a number, true or false, a list of strings"),
+        ({"state": {"holds": ["axe", 1]}}, "state.holds", "a list of strings, or null, got a list"),
+        ({"state": {"gold": 2**63}}, "state.gold", "expected a string, a number"),
+        ({"state": {"": 1}}, "state", "a key of `state`: expected at least 1 character, got ''; it is the facts"),
+        ({"mood": 1, "state": {"": 1}}, "state", "Wrong too: `mood`."),
+        ({"mood": 1}, "mood", "`mood`: expected a string, got an integer (1); it is its mood from now on"),
+        ({"relationships": {"tom": {"trust": 6}}}, "relationships.tom.trust", "expected 5 or less, got an integer (6)"),
+        ({"relationships": {"tom": {"trust": 6}}}, "relationships.tom.trust", "it is from -5, a sworn enemy"),
+    ],
+)  # fmt: skip
+def test_wrong_news_are_explained(change: dict[str, Any], path: str, says: str) -> None:
+    error = refused(type="npc.update", id=1, npc="greta", **change)
+    assert (error.code, error.path) == ("bad_message", path)
+    assert says in error.message
+
+
+WAVE: dict[str, Any] = {"name": "wave", "description": "Wave at somebody.", "schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize("scope", [{"npc": "greta"}, {"persona": "smith"}, {"all": True}, {"npc": "a", "all": False}])
+def test_actions_are_for_an_npc_a_persona_or_all(scope: dict[str, Any]) -> None:
+    message = {"type": "actions.register", "id": 1, "scope": scope, "actions": [WAVE]}
+    told = read_request(message)
+    assert isinstance(told, protocol.ActionsRegister)
+    assert told.actions[0].json_schema == {"type": "object"}
+    assert told.to_wire() == message
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "says"),
+    [
+        ({"scope": {}}, "scope", "expected exactly one of `npc`, `persona` and `all`: true, got a map; it is whose"),
+        ({"scope": {"npc": "a", "persona": "b"}}, "scope", "expected exactly one of"),
+        ({"scope": {"all": False}}, "scope", "expected exactly one of"),
+        ({"scope": "all"}, "scope", "expected a map, got 'all'; it is whose they are: {npc}, {persona} or {all: true}"),
+        ({"actions": []}, "actions", "expected at least 1 entry"),
+        ({"actions": [{**WAVE, "name": "wave at"}]}, "actions[0].name", "letters from a to z, digits and _ - . : /"),
+        ({"actions": [{**WAVE, "name": "x" * 65}]}, "actions[0].name", "expected at most 64 characters"),
+        ({"actions": [{"name": "wave"}]}, "actions[0].description", "is missing; it is what it does and when"),
+        ({"actions": [{**WAVE, "description": "x" * 1025}]}, "actions[0].description", "at most 1024 characters"),
+        ({"actions": [{**WAVE, "schema": "object"}]}, "actions[0].schema", "expected a map, got 'object'"),
+        ({"actions": [{**WAVE, "schema": {"x": {"list": [b""]}}}]}, "actions[0].schema.x", "without binary data"),
+    ],
+)  # fmt: skip
+def test_wrong_actions_are_explained(change: dict[str, Any], path: str, says: str) -> None:
+    error = refused(**{"type": "actions.register", "id": 1, "scope": {"all": True}, "actions": [WAVE], **change})
+    assert (error.code, error.path) == ("bad_message", path)
+    assert says in error.message
+
+
+def test_a_line_may_allow_some_actions_or_none() -> None:
+    for names in ([], ["wave", "shop:sell"]):
+        say = read_request({**SAY, "actions": names})
+        assert isinstance(say, Say)
+        assert say.actions == names
+    assert refused(**SAY, actions=["wave at"]).path == "actions[0]"
+
+
+def test_a_decision_needs_a_schema_and_may_be_null() -> None:
+    decide = {"type": "decide", "id": 1, "npc": "greta", "question": "Fight or flee?"}
+    assert "`schema` is missing; it is a JSON Schema" in refused(**decide).message
+    told = read_request({**decide, "schema": {"enum": ["fight", None]}})
+    assert isinstance(told, protocol.Decide)
+    assert told.to_wire()["schema"] == {"enum": ["fight", None]}
+    decided = protocol.Decided(re=1, value=None)
+    assert decided.to_wire() == {"type": "decided", "re": 1, "value": None}
+    assert read_answer(decided.to_wire()) == decided
+
+
+def test_a_lost_session_is_named_with_what_arrived_of_it() -> None:
+    hello = {"type": "hello", "protocol": 1, "client": {"name": "test"}}
+    told = read_request({**hello, "resume": {"session": "ab", "last_seq": 7.0}})
+    assert isinstance(told, protocol.Hello)
+    assert told.resume == protocol.Resume(session="ab", last_seq=7)
+    error = refused(**hello, resume={"session": "ab", "last_seq": -1})
+    assert (error.path, "expected 0 or more" in error.message) == ("resume.last_seq", True)
+
+
 def test_topics_that_there_are_not_yet_are_told_which_there_are() -> None:
     error = refused(type="subscribe", id=1, topics=["stats", "scene"])
     assert (error.code, error.path) == ("bad_message", "topics[1]")
@@ -146,11 +243,12 @@ def test_a_message_without_a_type_is_told_so() -> None:
 def test_every_message_has_its_own_type() -> None:
     assert set(REQUEST_TYPES) == {
         "hello", "npc.spawn", "npc.despawn", "npc.list", "npc.inspect", "say", "event", "cancel", "ping",
-        "hint", "budget", "stats", "subscribe",
+        "hint", "budget", "stats", "subscribe", "npc.forget", "npc.update",
+        "actions.register", "actions.unregister", "action.result", "decide",
     }  # fmt: skip
     assert set(ANSWER_TYPES) == {
         "welcome", "ok", "pong", "npc.listing", "npc.info", "reply.start", "reply.delta", "reply.sentence",
-        "reply.done", "memory.compacted", "stats", "error", "bye",
+        "reply.action", "reply.done", "decided", "memory.compacted", "stats", "error", "bye",
     }  # fmt: skip
 
 
@@ -160,10 +258,12 @@ def test_schemas_for_other_languages_can_be_generated(union: Any) -> None:
     assert schema["discriminator"]["propertyName"] == "type"
 
 
-def test_every_field_of_a_request_says_what_it_is() -> None:
-    for model in REQUEST_TYPES.values():
-        for name, field in model.model_fields.items():
-            assert name == "type" or field.description, f"{model.__name__}.{name}"
+def test_every_field_of_every_message_and_part_says_what_it_is() -> None:
+    definitions = json_schema()["$defs"]
+    for name, definition in definitions.items():
+        assert definition.get("description"), name
+        for field, about in definition.get("properties", {}).items():
+            assert field == "type" or about.get("description"), f"{name}.{field}"
 
 
 def test_clients_ignore_answers_of_later_versions() -> None:

@@ -20,7 +20,7 @@ from bridge.protocol import (
     Stats,
 )
 from bridge.rate import TokenBucket
-from bridge.session import TAKES, TRANSITIONS, HangUp, Intent, Rules, Session, Start, State, Step, Stop, Watch
+from bridge.session import TAKES, TRANSITIONS, UNSERVED, HangUp, Intent, Rules, Session, Start, State, Step, Stop, Watch
 
 HELLO: dict[str, Any] = {"type": "hello", "protocol": 1, "client": {"name": "test"}, "id": 0}
 LIMITS = Limits(
@@ -102,6 +102,24 @@ def test_hello_is_answered_with_all_that_a_client_must_know() -> None:
     assert {"say", "event", "cancel"} <= set(welcome["capabilities"])
     assert len(welcome["session"]) == 16
     assert talk.session.state is State.READY
+
+
+@pytest.mark.parametrize("type", sorted(UNSERVED))
+def test_what_is_not_served_yet_is_not_promised_and_says_so(type: str) -> None:
+    talk = Talk(greeted=False)
+    talk.send(**HELLO)
+    assert type not in talk.expect("welcome")["capabilities"]
+    examples: dict[str, dict[str, Any]] = {
+        "action.result": {"call": "c1", "ok": True},
+        "actions.register": {"scope": {"all": True}, "actions": [{"name": "wave", "description": "Wave."}]},
+        "actions.unregister": {"scope": {"all": True}, "actions": ["wave"]},
+        "decide": {"npc": "greta", "question": "Why?", "schema": {}},
+        "npc.forget": {"npc": "greta"},
+        "npc.update": {"npc": "greta", "mood": "calm"},
+    }
+    assert talk.send(type=type, id=1, **examples[type]) == []
+    assert "doesn't take" in talk.expect_error("unknown_type", re=1, path="type")
+    talk.expect_alive()
 
 
 def test_sessions_have_different_names() -> None:

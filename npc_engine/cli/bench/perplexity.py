@@ -8,7 +8,6 @@ import torch
 from npc_engine.cli.bench.measure import Figure
 from npc_engine.config import example_worlds
 from npc_engine.inference.load import load_runner
-from npc_engine.inference.model.quantised import FEW_ROWS
 from npc_engine.inference.model.spec import read_spec
 from npc_engine.inference.perplexity import WINDOW, perplexity
 from npc_engine.inference.probe import INT8, best_device, int8_available, probe
@@ -16,7 +15,7 @@ from npc_engine.inference.tokenizer import Tokenizer
 
 AIM = 1.02
 # Steps of few rows take a hundred times as long for a text.
-_FEW_TOKENS = 1024
+_FEW_ROWS, _FEW_TOKENS = 4, 1024
 _WAYS = (
     ("float32", torch.float32, "exact"),
     ("bfloat16", torch.bfloat16, "exact"),
@@ -27,11 +26,11 @@ _WAYS = (
 def measure_perplexity(folder: Path, *, tokens: int | None = None) -> Iterator[Figure]:
     """Perplexities over the files of the worlds that come with the engine, ``tokens`` of them or all, and ratios.
 
-    Prompts are read WINDOW rows a step, which is the kernels of prompts and of crowds; and a shorter part FEW_ROWS a
+    Prompts are read WINDOW rows a step, which is the kernels of prompts and of crowds; and a shorter part _FEW_ROWS a
     step, which is those of a single conversation.
     """
     spec, ids = read_spec(folder), example_text(Tokenizer(folder))[:tokens]
-    parts = {WINDOW: ids, FEW_ROWS: ids[:_FEW_TOKENS]}
+    parts = {WINDOW: ids, _FEW_ROWS: ids[:_FEW_TOKENS]}
     found: dict[str, dict[int, float]] = {}
     for name, dtype, weights in _WAYS:
         if weights == INT8 and not int8_available(spec, best_device()):

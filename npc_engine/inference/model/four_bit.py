@@ -5,22 +5,64 @@ row. Written in four bits again they are what they were, and a step over few row
 reads a quarter. Weights that lie on no such grid stay what they are: four bits would cost them their quality.
 """
 
+from typing import NamedTuple, Protocol
+
 import torch
+
+from npc_engine.inference.model.linears import Linear, NormedLinear
+from npc_engine.inference.model.rows import Rows
 
 GROUP = 32
 _LEVELS, _MIDDLE, _NEAR = 15, 8, 0.01
+
+
+class FourBit(Protocol):
+    """A way to compute linears over four bits: fastest for steps of up to ``few_rows`` rows, or of any number (None).
+
+    ``stream`` is the dtype of the residual stream that its linears read and add to.
+    """
+
+    few_rows: int | None
+    stream: torch.dtype
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
+    ) -> Linear:
+        """A linear over ``weight`` [out, in], behind a root-mean-square norm if there is one.
+
+        Raises ValueError if the weight lies on no grid, or can't be computed with.
+        """
+        ...
+
+
+class PlainFourBit:
+    """The library's product. See ``FourBit``."""
+
+    # Beyond, reading four bits and unpacking them takes longer than multiplying eight (two AVX-512 cores).
+    few_rows: int | None = 4
+    stream = torch.bfloat16
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
+    ) -> Linear:
+        """See FourBit."""
+        linear = FourBitLinear(weight, bias)
+        return linear if norm is None else NormedLinear(norm, eps, linear, self._rows)
 
 
 class FourBitLinear:
     """Packed four-bit weights with a scale and a middle for each group. Computes in bfloat16; fast for few rows."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        """``weight`` [out, in], on a grid. Raises ValueError if it is on none: ask ``on_grid`` before."""
-        levels, grid, error = _levels(weight)
-        if error > _NEAR:
-            raise ValueError("these weights lie on no grid of four bits")
-        self._weight = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels, 2)
-        self._grid, self._bias = grid, bias
+        """``weight`` [out, in]. Raises ValueError if it lies on no grid."""
+        grid = Grid.of(weight)
+        self._weight = torch.ops.aten._convert_weight_to_int4pack_for_cpu(grid.levels, 2)
+        middle = grid.low + _MIDDLE * grid.scale
+        self._grid = torch.stack((grid.scale, middle), dim=-1).bfloat16().transpose(0, 1).contiguous()
+        self._bias = bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         x = x.to(torch.bfloat16)
@@ -32,13 +74,27 @@ class FourBitLinear:
         return stream.add_(self(x))
 
 
-def _levels(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """The level of each weight, int32 [out, in]; scale and middle, bfloat16 [in / GROUP, out, 2]; relative error."""
-    groups = weight.float().view(len(weight), -1, GROUP)
-    low, high = torch.aminmax(groups, dim=-1, keepdim=True)
-    scale = ((high - low) / _LEVELS).clamp_(min=torch.finfo(torch.bfloat16).tiny)
-    levels = ((groups - low) / scale).round_()
-    grid = torch.cat((scale, low + _MIDDLE * scale), dim=-1).to(torch.bfloat16)
-    found = (levels - _MIDDLE) * grid[..., :1] + grid[..., 1:]
-    error = float((found - groups).norm() / groups.norm())
-    return levels.view(weight.shape).to(torch.int32), grid.transpose(0, 1).contiguous(), error
+class Grid(NamedTuple):
+    """A weight as the ``levels`` int32 [out, in] of its groups' grids.
+
+    Level 0 of a group stands for ``low``, each level more for ``scale`` more: float32 [out, in / GROUP].
+    """
+
+    levels: torch.Tensor
+    low: torch.Tensor
+    scale: torch.Tensor
+
+    @classmethod
+    def of(cls, weight: torch.Tensor) -> "Grid":
+        """Raises ValueError if ``weight`` lies on no grid."""
+        if weight.shape[1] % GROUP:
+            raise ValueError("rows of such a length have no whole number of groups")
+        groups = weight.float().view(len(weight), -1, GROUP)
+        low, high = torch.aminmax(groups, dim=-1, keepdim=True)
+        scale = ((high - low) / _LEVELS).clamp_(min=torch.finfo(torch.bfloat16).tiny)
+        levels = ((groups - low) / scale).round_()
+        # As both kernels have them.
+        found = levels * scale.bfloat16() + low.bfloat16()
+        if (found - groups).norm() > _NEAR * groups.norm():
+            raise ValueError("these weights lie on no grid of four bits")
+        return cls(levels.view(weight.shape).to(torch.int32), low.squeeze(-1), scale.squeeze(-1))

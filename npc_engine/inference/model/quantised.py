@@ -1,50 +1,45 @@
-"""Weights in whole numbers: eight bits for a step of many rows, four for a step of few, where the model allows it.
+"""Weights in whole numbers: four bits where the model's own lie on such a grid, eight otherwise.
 
 A step of few rows reads all weights and computes little, so fewer bits are faster; a step of many rows computes, and
-eight-bit activations make that faster. The two routes share the embedding and the output head.
+eight-bit activations make that faster. The compiled kernels do both at once. Where there are only the library's, a step
+of many rows takes another route, over weights of eight bits. The two share the embedding and the output head.
 
 Measured with the default model (``npc-engine bench perplexity``), perplexity over that of bfloat16: 1.00 for four bits,
 1.01 for eight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
 from npc_engine.inference.model.eight_bit import EightBitLinear
-from npc_engine.inference.model.four_bit import FourBitLinear
-from npc_engine.inference.model.linears import Linear, NormedLinear
+from npc_engine.inference.model.four_bit import FourBit
+from npc_engine.inference.model.linears import Linear
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
 
-# Up to so many rows, reading four bits and unpacking them takes less time than multiplying eight (two AVX-512 cores).
-FEW_ROWS = 4
-
 
 class QuantisedWeights:
     """A WeightSource of a Llama-shaped model for the CPU. ``dtype`` is the attention's."""
 
-    def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows) -> None:
+    def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
         embedding = files["model.embed_tokens.weight"]
         head = files.find("lm_head.weight")
         ends = _Ends(spec, embedding, files["model.norm.weight"], embedding if head is None else head, rows)
-        few: list[Layer] | None = []
-        many: list[Layer] = []
-        for index in range(spec.layers):
-            tensors = read_layer(files, index)
-            many.append(_eight_bit(tensors, ends.rotation, spec.norm_eps, dtype, rows))
-            if few is not None:
-                layer = _four_bit(tensors, spec.norm_eps, rows)
-                few = None if layer is None else [*few, layer]
-        self._many = _Route(ends, many, rotated=True)
-        self._few = self._many if few is None else _Route(ends, few, rotated=False)
+        self._routes: list[tuple[int | None, Route]] = []
+        few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
+        if few is not None:
+            self._routes.append((four_bit.few_rows, _Route(ends, few, None, four_bit.stream)))
+        if few is None or four_bit.few_rows is not None:
+            many = [_eight_bit(read, ends.rotation, spec.norm_eps, dtype, rows) for read in _read(files, spec)]
+            self._routes.append((None, _Route(ends, many, ends.rotation)))
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
-        return self._few if rows <= FEW_ROWS else self._many
+        return next(route for most, route in self._routes if most is None or rows <= most)
 
 
 class _Ends:
@@ -61,18 +56,20 @@ class _Ends:
 class _Route:
     """See Route. The eight-bit layers and the head read a rotated stream, the four-bit layers the model's own."""
 
-    def __init__(self, ends: _Ends, layers: Sequence[Layer], *, rotated: bool) -> None:
-        self._ends, self._layers, self._rotated = ends, layers, rotated
+    def __init__(
+        self, ends: _Ends, layers: Sequence[Layer], rotation: Rotation | None, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._ends, self._layers, self._rotation, self._dtype = ends, layers, rotation, dtype
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
         stream = self._ends.embedding[token_ids]
-        return self._ends.rotation(stream) if self._rotated else stream
+        return stream.to(self._dtype) if self._rotation is None else self._rotation(stream)
 
     def layer(self, index: int) -> Layer:
         return self._layers[index]
 
     def logits(self, stream: torch.Tensor) -> torch.Tensor:
-        return self._ends.head(stream if self._rotated else self._ends.rotation(stream))
+        return self._ends.head(stream if self._rotation is not None else self._ends.rotation(stream))
 
 
 def _eight_bit(read: LayerTensors, rotation: Rotation, eps: float, dtype: torch.dtype, rows: Rows) -> Layer:
@@ -98,15 +95,24 @@ def _writing(
     return EightBitLinear(turned, None if bias is None else rotation(bias), rows=rows, rotation=within)
 
 
-def _four_bit(read: LayerTensors, eps: float, rows: Rows) -> Layer | None:
+def _read(files: TensorFiles, spec: ModelSpec) -> Iterator[LayerTensors]:
+    """One layer at a time: they are never all in memory as they are stored."""
+    return (read_layer(files, index) for index in range(spec.layers))
+
+
+def _four_bit_layers(layers: Iterable[LayerTensors], eps: float, four_bit: FourBit) -> list[Layer] | None:
     """None if a weight lies on no grid of four bits."""
     try:
-        return Layer(
-            qkv=NormedLinear(read.input_norm, eps, FourBitLinear(read.qkv, read.qkv_bias), rows),
-            head_norms=read.head_norms,
-            out=FourBitLinear(read.out, read.out_bias),
-            gate_up=NormedLinear(read.post_norm, eps, FourBitLinear(read.gate_up), rows),
-            down=FourBitLinear(read.down),
-        )
+        return [_four_bit(read, eps, four_bit) for read in layers]
     except ValueError:
         return None
+
+
+def _four_bit(read: LayerTensors, eps: float, four_bit: FourBit) -> Layer:
+    return Layer(
+        qkv=four_bit.linear(read.qkv, read.qkv_bias, read.input_norm, eps),
+        head_norms=read.head_norms,
+        out=four_bit.linear(read.out, read.out_bias),
+        gate_up=four_bit.linear(read.gate_up, None, read.post_norm, eps),
+        down=four_bit.linear(read.down),
+    )

@@ -1,13 +1,12 @@
 """A layer's operations by the compiled kernels."""
 
-from typing import Any
-
 import numba
 import numpy as np
 import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
+from npc_engine.inference.model.jit.arrays import NONE, Bits, Floats, bits, floats, numbers, threads
 from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
 from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
@@ -22,11 +21,6 @@ _PARTS_PER_THREAD = 3
 _FEW = 1 << 15
 """Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
 
-_EMPTY = np.empty(0, np.float32)
-
-Bits = np.ndarray[Any, np.dtype[np.uint16]]
-Floats = np.ndarray[Any, np.dtype[np.float32]]
-
 
 class JitOperations:
     """bfloat16 on a CPU. See ``Operations``."""
@@ -39,7 +33,7 @@ class JitOperations:
         self._cos, self._sin = rope.cos.numpy(), rope.sin.numpy()
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
-        self._threads = _threads()
+        self._threads = threads()
         self._weights: dict[int, Floats] = {}
 
     def attend(
@@ -123,9 +117,9 @@ class JitOperations:
     def _float(self, weight: torch.Tensor | None) -> Floats:
         """A norm's weight as the kernels want it, converted once."""
         if weight is None:
-            return _EMPTY
+            return NONE
         if id(weight) not in self._weights:
-            self._weights[id(weight)] = weight.float().numpy()
+            self._weights[id(weight)] = floats(weight)
         return self._weights[id(weight)]
 
 
@@ -138,7 +132,7 @@ class JitRows:
     def norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
         """See Rows."""
         if id(weight) not in self._norms:
-            self._norms[id(weight)] = weight.float().numpy()
+            self._norms[id(weight)] = floats(weight)
         share_out(x)
         out = torch.empty_like(x)
         norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
@@ -150,9 +144,8 @@ class JitRows:
         """See Rows."""
         share_out(x)
         levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
-        array = bits(x) if x.dtype is torch.bfloat16 else x.numpy()
         stride = x.shape[1] if rotation is None else rotation.stride
-        to_levels(array, np.float32(-1.0 if eps is None else eps), stride, levels.numpy(), scale.numpy())
+        to_levels(numbers(x), np.float32(-1.0 if eps is None else eps), stride, levels.numpy(), scale.numpy())
         return levels, scale
 
     def scaled(
@@ -163,7 +156,7 @@ class JitRows:
             return PlainRows().scaled(product, scale, bias, dtype)
         share_out(product)
         out = torch.empty(product.shape, dtype=dtype)
-        scaled(product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy(), bits(out))
+        scaled(product.numpy(), scale.numpy(), NONE if bias is None else bias.numpy(), bits(out))
         return out
 
     def add_scaled(
@@ -171,20 +164,10 @@ class JitRows:
     ) -> torch.Tensor:
         """See Rows."""
         share_out(product)
-        add_scaled(stream.numpy(), product.numpy(), scale.numpy(), _EMPTY if bias is None else bias.numpy())
+        add_scaled(stream.numpy(), product.numpy(), scale.numpy(), NONE if bias is None else bias.numpy())
         return stream
 
 
 def share_out(numbers: torch.Tensor) -> None:
     """Have the next kernel run on all threads if that pays for ``numbers``. It holds for the thread that calls."""
-    numba.set_num_threads(1 if numbers.numel() < _FEW else _threads())
-
-
-def _threads() -> int:
-    return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
-
-
-def bits(tensor: torch.Tensor) -> Bits:
-    """A bfloat16 tensor's memory as uint16, without a copy."""
-    array: Bits = tensor.view(torch.uint16).numpy()
-    return array
+    numba.set_num_threads(1 if numbers.numel() < _FEW else threads())

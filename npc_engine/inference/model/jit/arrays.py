@@ -1,0 +1,39 @@
+"""Tensors as the arrays that compiled kernels take, without a copy."""
+
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+
+Bits = np.ndarray[Any, np.dtype[np.uint16]]
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+NONE: Floats = np.empty(0, np.float32)
+"""Instead of weights that a layer does not have."""
+
+
+def bits(tensor: torch.Tensor) -> Bits:
+    """A bfloat16 tensor's memory as uint16."""
+    array: Bits = tensor.view(torch.uint16).numpy()
+    return array
+
+
+def numbers(tensor: torch.Tensor) -> Bits | Floats:
+    """A bfloat16 tensor's memory as uint16, or a float32 tensor's as it is."""
+    if tensor.dtype is torch.bfloat16:
+        return bits(tensor)
+    array: Floats = tensor.numpy()
+    return array
+
+
+def floats(tensor: torch.Tensor | None) -> Floats:
+    """A copy in float32; NONE for None."""
+    if tensor is None:
+        return NONE
+    array: Floats = tensor.float().numpy()
+    return array
+
+
+def threads() -> int:
+    """How many may compute: as many as torch takes, and the compiled kernels have."""
+    return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))

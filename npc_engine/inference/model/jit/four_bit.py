@@ -1,0 +1,96 @@
+"""A linear over weights on a grid of four bits, by the compiled kernels. See ``FourBitLinear``."""
+
+import logging
+
+import llvmlite.binding
+import numba
+import numpy as np
+import torch
+
+from npc_engine.inference.model.four_bit import Grid
+from npc_engine.inference.model.jit.arrays import bits, floats, numbers, threads
+from npc_engine.inference.model.jit.grid import GROUP, LANES, TILE_BYTES, TILE_NUMBERS, add_product, product
+from npc_engine.inference.model.linears import Linear
+
+_log = logging.getLogger(__name__)
+
+
+class JitFourBit:
+    """See ``FourBit``. It computes as fast as eight bits do, so they have nothing to gain at any number of rows."""
+
+    few_rows: int | None = None
+    stream = torch.float32
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
+    ) -> Linear:
+        """See FourBit."""
+        return JitFourBitLinear(weight, bias, norm, eps)
+
+    @staticmethod
+    def available() -> bool:
+        """Whether this processor has the instruction, and the kernels compute a linear with it."""
+        # A compiler that is told of another processor than this one has no such instruction, and ends the process.
+        told = numba.config.CPU_NAME or numba.config.CPU_FEATURES
+        if told or not llvmlite.binding.get_host_cpu_features().get("avx512vnni"):
+            return False
+        levels = torch.arange(2 * LANES * 2 * GROUP).view(2 * LANES, -1) * 7 % 16
+        weight = 0.5 * levels.float() - 3.0
+        x = torch.arange(11.0 * 2 * GROUP).view(11, -1) % 23 - 11
+        exact = x @ weight.T
+        try:
+            linear = JitFourBitLinear(weight)
+            results = linear(x).float(), linear(x.bfloat16()).float(), linear.add_to(torch.zeros_like(exact), x)
+        except Exception as error:  # a compiler fails in its own ways
+            _log.warning("the compiled four-bit products do not work here (%s); the library's are used", error)
+            return False
+        return all(bool((result - exact).norm() < 0.02 * exact.norm()) for result in results)
+
+
+class JitFourBitLinear:
+    """``x [rows, in]`` float32 or bfloat16 -> bfloat16 [rows, out], with the norm before it if there is one."""
+
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
+    ) -> None:
+        """``weight`` [out, in], on a grid. Raises ValueError if it is on none, or of a size that tiles do not fill."""
+        if len(weight) % LANES:
+            raise ValueError("rows of such a number do not fill the tiles")
+        grid = Grid.of(weight)
+        self._outputs = len(weight)
+        self._weights, self._grid = _packed(grid.levels).numpy(), bits(_laid_out(grid))
+        self._bias, self._norm, self._eps = floats(bias), floats(norm), np.float32(eps)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        numba.set_num_threads(threads())
+        out = torch.empty(len(x), self._outputs, dtype=torch.bfloat16)
+        product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
+        return out
+
+    def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See Linear. ``stream`` is float32."""
+        numba.set_num_threads(threads())
+        add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, stream.numpy())
+        return stream
+
+
+def _packed(levels: torch.Tensor) -> torch.Tensor:
+    """uint8 [tiles, groups, TILE_BYTES] of ``levels`` [out, in]."""
+    tiles, groups = len(levels) // LANES, levels.shape[1] // GROUP
+    # Halves of a group, then the loads, lanes and bytes that the kernel takes them in.
+    parts = levels.to(torch.uint8).view(tiles, LANES, groups, 2, 4, 4).permute(3, 0, 2, 4, 1, 5)
+    return _aligned((parts[0] | parts[1] << 4).reshape(tiles, groups, TILE_BYTES))
+
+
+def _laid_out(grid: Grid) -> torch.Tensor:
+    """bfloat16 [tiles, groups, TILE_NUMBERS]."""
+    tiles, groups = len(grid.scale) // LANES, grid.scale.shape[1]
+    both = torch.stack((grid.scale, grid.low)).view(2, tiles, LANES, groups).permute(1, 3, 0, 2)
+    return _aligned(both.bfloat16().reshape(tiles, groups, TILE_NUMBERS))
+
+
+def _aligned(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy whose memory begins where a vector of 64 bytes may: torch promises that for what it allocates."""
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype)
+    assert copy.data_ptr() % 64 == 0
+    return copy.copy_(tensor)

@@ -1,0 +1,205 @@
+"""Products with weights of four bits, in the processor's own instruction for them.
+
+Activations become eight bits, 32 neighbours with one scale, as the weights have theirs. So a value that stands out
+costs only its neighbours, and the model needs no other basis. The arithmetic is llama.cpp's for its Q4_1 and Q8_1.
+
+A *tile* is 16 outputs for a few rows. Its weights lie as the instruction takes them, 16 outputs by 4 inputs, the first
+half of a group in the low bits and the second in the high ones, and are read from memory once for all rows.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
+from npc_engine.inference.model.jit.rows import FEW
+
+GROUP, LANES = 32, 16
+TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
+"""Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
+
+LARGEST = 127
+_LOADS, _BYTES = 4, 4
+_I16, _I32, _I64, _F32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+_INTS, _FLOATS, _HALVES = (ir.VectorType(of, LANES) for of in (_I32, _F32, _I16))
+
+
+def _tile(rows):
+    """An intrinsic for ``rows`` rows: so many sums stay in registers.
+
+    Addresses of a tile's weights and grid; of the rows' levels int8, ``size`` apart; of their groups' scales and sums
+    float32, ``groups`` apart; of the product float32, LANES apart.
+    """
+
+    @intrinsic
+    def tile(_context, weights, grid, levels, size, scales, sums, groups, product):  # noqa: ARG001
+        signature = types.void(*[types.intp] * 8)
+
+        def generate(context, builder, _signature, args):
+            weights, grid, levels, size, scales, sums, groups, product = args
+            totals = [cgutils.alloca_once_value(builder, ir.Constant(_FLOATS, [0.0] * LANES)) for _ in range(rows)]
+            with cgutils.for_range(builder, groups) as loop:
+                group = loop.index
+                dots = _dots(
+                    builder, _at(builder, weights, group, TILE_BYTES), _at(builder, levels, group, GROUP), size, rows
+                )
+                numbers = _at(builder, grid, group, 2 * TILE_NUMBERS)
+                scale, low = _widened(builder, numbers, 0), _widened(builder, numbers, 2 * LANES)
+                for row, total in enumerate(totals):
+                    place = builder.add(group, builder.mul(groups, ir.Constant(_I64, row)))
+                    row_scale = _spread(builder, _load(builder, _at(builder, scales, place, 4), _F32, 4), _FLOATS)
+                    row_sum = _spread(builder, _load(builder, _at(builder, sums, place, 4), _F32, 4), _FLOATS)
+                    dot = builder.fmul(builder.sitofp(dots[row], _FLOATS), scale)
+                    so_far = _call(builder, "llvm.fma.v16f32", _FLOATS, low, row_sum, builder.load(total))
+                    builder.store(_call(builder, "llvm.fma.v16f32", _FLOATS, dot, row_scale, so_far), total)
+            for row, total in enumerate(totals):
+                where = _at(builder, product, ir.Constant(_I64, row), 4 * LANES)
+                builder.store(builder.load(total), builder.inttoptr(where, _FLOATS.as_pointer()), align=4)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return tile
+
+
+def _dots(builder, weights, levels, size, rows):
+    """Sums of level times level over a group, int32 [LANES] for each row."""
+    dots = [ir.Constant(_INTS, [0] * LANES)] * rows
+    low_bits, four = (ir.Constant(_INTS, [value] * LANES) for value in (0x0F0F0F0F, 4))
+    for load in range(_LOADS):
+        packed = _load(builder, builder.add(weights, ir.Constant(_I64, 4 * LANES * load)), _INTS, 64)
+        halves = builder.and_(packed, low_bits), builder.and_(builder.lshr(packed, four), low_bits)
+        for half, part in enumerate(halves):
+            offset = half * GROUP // 2 + _BYTES * load
+            for row in range(rows):
+                place = builder.add(levels, ir.Constant(_I64, offset))
+                place = builder.add(place, builder.mul(size, ir.Constant(_I64, row)))
+                four_levels = _spread(builder, _load(builder, place, _I32, 1), _INTS)
+                dots[row] = _call(builder, "llvm.x86.avx512.vpdpbusd.512", _INTS, dots[row], part, four_levels)
+    return dots
+
+
+def _at(builder, base, index, nbytes):
+    return builder.add(base, builder.mul(index, ir.Constant(_I64, nbytes)))
+
+
+def _load(builder, address, of, align):
+    return builder.load(builder.inttoptr(address, of.as_pointer()), align=align)
+
+
+def _spread(builder, value, vector):
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), ir.Constant(_INTS, [0] * LANES))
+
+
+def _widened(builder, address, offset):
+    """LANES numbers of bfloat16 as float32."""
+    bits = _load(builder, builder.add(address, ir.Constant(_I64, offset)), _HALVES, 32)
+    return builder.bitcast(builder.shl(builder.zext(bits, _INTS), ir.Constant(_INTS, [16] * LANES)), _FLOATS)
+
+
+def _call(builder, name, vector, *args):
+    kind = ir.FunctionType(vector, [vector] * len(args))
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+_tile_1, _tile_2, _tile_4, _tile_8 = (_tile(rows) for rows in (1, 2, 4, 8))
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def product(x, norm, eps, weights, grid, bias, out):
+    """``out`` uint16 [rows, outputs] = ``x`` [rows, size], float32 or bfloat16's bits, by the weights, plus ``bias``.
+
+    ``weights`` uint8 [tiles, groups, TILE_BYTES], ``grid`` uint16 [tiles, groups, TILE_NUMBERS]. With ``norm``, float32
+    [size] or empty, the rows are divided by their root mean squares and multiplied by it first. ``bias`` may be empty.
+    """
+    levels, scales, sums = _levels(x, norm, eps)
+    for tile in prange(len(weights)):
+        part = np.empty((len(x), LANES), np.float32)
+        _multiply(weights[tile], grid[tile], levels, scales, sums, part)
+        first = tile * LANES
+        for row in range(len(x)):
+            for d in range(LANES):
+                out[row, first + d] = narrowed(part[row, d] + (bias[first + d] if len(bias) else np.float32(0.0)))
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def add_product(x, norm, eps, weights, grid, bias, stream):
+    """``stream`` float32 [rows, outputs] += what ``product`` gives."""
+    levels, scales, sums = _levels(x, norm, eps)
+    for tile in prange(len(weights)):
+        part = np.empty((len(x), LANES), np.float32)
+        _multiply(weights[tile], grid[tile], levels, scales, sums, part)
+        first = tile * LANES
+        for row in range(len(x)):
+            for d in range(LANES):
+                stream[row, first + d] += part[row, d] + (bias[first + d] if len(bias) else np.float32(0.0))
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _multiply(weights, grid, levels, scales, sums, part):
+    rows, size, groups = len(levels), levels.shape[1], scales.shape[1]
+    row, w, g = 0, weights.ctypes.data, grid.ctypes.data
+    while row < rows:
+        of, s, t, out = levels[row].ctypes.data, scales[row].ctypes.data, sums[row].ctypes.data, part[row].ctypes.data
+        left = rows - row
+        if left >= 8:
+            _tile_8(w, g, of, size, s, t, groups, out)
+            row += 8
+        elif left >= 4:
+            _tile_4(w, g, of, size, s, t, groups, out)
+            row += 4
+        elif left >= 2:
+            _tile_2(w, g, of, size, s, t, groups, out)
+            row += 2
+        else:
+            _tile_1(w, g, of, size, s, t, groups, out)
+            row += 1
+
+
+@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+def _levels(x, norm, eps):
+    """Levels int8 [rows, size]; what one level stands for, and the sum of a group's numbers, float32 [rows, groups]."""
+    rows, size = x.shape
+    levels = np.empty((rows, size), np.int8)
+    scales, sums = np.empty((rows, size // GROUP), np.float32), np.empty((rows, size // GROUP), np.float32)
+    if x.size <= FEW:
+        for row in range(rows):
+            _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
+    else:
+        for row in prange(rows):
+            _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
+    return levels, scales, sums
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _row_levels(x, norm, eps, levels, scales, sums):
+    numbers = np.empty(len(x), np.float32)
+    for d in range(len(x)):
+        numbers[d] = number(x[d])
+    if len(norm):
+        squares = np.float32(0.0)
+        for d in range(len(x)):
+            squares += numbers[d] * numbers[d]
+        scale = np.float32(1.0) / np.sqrt(squares / np.float32(len(x)) + eps)
+        for d in range(len(x)):
+            numbers[d] *= scale * norm[d]
+    for group in range(len(scales)):
+        first = group * GROUP
+        scales[group], sums[group] = _group_levels(numbers[first : first + GROUP], levels[first : first + GROUP])
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _group_levels(numbers, levels):
+    largest, total = size_bits(np.float32(1e-12)), np.int32(0)
+    for d in range(GROUP):
+        largest = max(largest, size_bits(numbers[d]))
+    scale = from_bits(largest) / np.float32(LARGEST)
+    inverse = np.float32(1.0) / scale
+    for d in range(GROUP):
+        level = np.int32(np.floor(numbers[d] * inverse + np.float32(0.5)))
+        levels[d] = np.int8(level)
+        total += level
+    return scale, scale * np.float32(total)
