@@ -35,15 +35,15 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
 
     Blocks for seconds, so no event loop should run here. Raises NpcEngineError of the kind that each step raises.
     """
+    from npc_engine.inference.environment import set_environment
     from npc_engine.inference.model.catalog import resolve
-    from npc_engine.inference.spinning import limit_spinning
     from npc_engine.persona import load_library
     from npc_engine.store import DataFolder
 
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
         folder = resolve(settings.model, cache=settings.cache, report=report)
-        limit_spinning()
+        set_environment(settings.kernels)
         yield Prepared(settings, data, library, _load(settings, folder))
 
 

@@ -5,6 +5,7 @@ attention wins where there is AMX and loses where there is not. So every variant
 fastest is taken.
 """
 
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ INT8 = "int8"
 _ROWS, _KEYS, _SLOTS, _MATRICES = 8, 512, 8, 8
 _PROMPT, _PROMPT_SLOTS, _MANY_ROWS = 48, 2, 64
 _JIT = "compiled"
+_WORTH_IT = 1.5
+"""How much slower compiled attention may be: with it come four-bit products and quicker small operations."""
+
 _MICROSECONDS = 1e6
 _PACKAGES = ("torch", "numba")
 
@@ -157,7 +161,7 @@ def probe(
         linear,
         min(ATTENTION_KERNELS, key=lambda who: decode_us[who]),
         min(prompt_us, key=lambda who: prompt_us[who]),
-        min(decode_us, key=lambda who: decode_us[who]) == _JIT,
+        decode_us.get(_JIT, math.inf) < _WORTH_IT * min(decode_us.values()),
         named,
         decode_us,
         prompt_us,

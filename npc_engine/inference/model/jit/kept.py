@@ -62,11 +62,11 @@ class KernelCache(NullCache):  # type: ignore[misc]
         return kernel_folder() / f"{self._name}-{blake2b(what, digest_size=8).hexdigest()}.kernel"
 
 
-def compiled(kernel: Callable[..., None]) -> Any:
+def compiled(kernel: Callable[..., Any]) -> Any:
     """Have numba compile ``kernel`` when it is first called with arguments of such types, for all threads."""
     dispatcher = numba.njit(parallel=True, fastmath=True, nogil=True, error_model="numpy")(kernel)
     # What njit's own ``cache=True`` does, with another cache.
-    dispatcher._cache = KernelCache(kernel.__name__)
+    dispatcher._cache = KernelCache(f"{kernel.__module__.rpartition('.')[2]}.{kernel.__name__}")
     return dispatcher
 
 
