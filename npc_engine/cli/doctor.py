@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_engine.cli.options import Config, Model, given

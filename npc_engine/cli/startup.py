@@ -44,10 +44,10 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
         library = load_library(settings.personas)
         folder = resolve(settings.model, cache=settings.cache, report=report)
         set_environment(settings.kernels)
-        yield Prepared(settings, data, library, _load(settings, folder))
+        yield Prepared(settings, data, library, _load(settings, folder, report))
 
 
-def _load(settings: Settings, folder: Path) -> "LoadedEngine":
+def _load(settings: Settings, folder: Path, report: Progress) -> "LoadedEngine":
     """The engine for the model in ``folder``. Imports torch."""
     import torch
 
@@ -73,7 +73,7 @@ def _load(settings: Settings, folder: Path) -> "LoadedEngine":
         disk=settings.kv if settings.disk_budget else None,
         timings=settings.timings,
     )
-    loaded = load_engine(folder, options)
+    loaded = load_engine(folder, options, report)
     check_device_budget(device_budget, spec.kv_bytes_per_token(loaded.choice.dtype) * max_context, max_context)
     return loaded
 

@@ -15,11 +15,12 @@ from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.fingerprint import fingerprint
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
 from npc_engine.inference.model.operations import Rope
+from npc_engine.inference.model.progress import Progress, Silent
 from npc_engine.inference.model.quantised import QuantisedWeights
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
-from npc_engine.inference.probe import Choice, checked, probe, races_of
+from npc_engine.inference.probe import Choice, best_device, checked, compiles, probe, races_of
 from npc_engine.inference.teams import leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
 
@@ -59,19 +60,22 @@ class LoadedEngine:
     choice: Choice
 
 
-def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEngine:
+def load_engine(folder: Path, options: EngineOptions | None = None, report: Progress | None = None) -> LoadedEngine:
     """Load the model in ``folder``. Raises OperatorError when it can't be read or can't run here."""
-    return leaving_no_team(lambda: _load(folder, options or EngineOptions()))
+    return leaving_no_team(lambda: _load(folder, options or EngineOptions(), report or Silent()))
 
 
-def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
+def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngine:
     if options.threads is not None:
         # Otherwise torch's own choice stands, which keeps to the cores this process may use.
         torch.set_num_threads(options.threads)
     spec = read_spec(folder)
     device = torch.device(options.device) if options.device else None
+    dtype = _dtype(options.dtype)
+    if compiles(spec, dtype, device or best_device()):
+        report.begin("Compiling kernels for this processor, once")
     races = races_of(spec, options.timings)
-    choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights, races=races)
+    choice = probe(spec, dtype=dtype, device=device, weights=options.weights, races=races)
     max_context = min(options.max_context, spec.max_positions)
     runner, tokenizer, choice = _load_parts(folder, spec, choice, max_context)
     slots = Slots(

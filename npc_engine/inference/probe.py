@@ -180,6 +180,17 @@ def races_of(spec: ModelSpec, folder: Path | None = None, *, anew: bool = False)
     return Races(about, folder, anew=anew)
 
 
+def compiles(spec: ModelSpec, dtype: torch.dtype | None, device: torch.device) -> bool:
+    """Whether loading ``spec`` will compile kernels, which takes a while: no earlier start has kept any."""
+    if device.type != "cpu" or dtype not in (None, torch.bfloat16) or not is_llama_shaped(spec):
+        return False
+    try:
+        from npc_engine.inference.model.jit.kept import compiled_before
+    except ImportError:
+        return False
+    return not compiled_before()
+
+
 @torch.inference_mode()
 def checked(spec: ModelSpec, choice: Choice) -> Choice:
     """``choice``, without the compiled kernels if they don't work today. Loads them, or compiles them if need be."""
