@@ -13,6 +13,7 @@ from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
 
 GROUP, LANES = 32, 16
@@ -110,7 +111,7 @@ def _call(builder, name, vector, *args):
 _tile_1, _tile_2, _tile_4, _tile_8 = (_tile(rows) for rows in (1, 2, 4, 8))
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def product(x, norm, eps, weights, grid, bias, out):
     """``out`` uint16 [rows, outputs] = ``x`` [rows, size], float32 or bfloat16's bits, by the weights, plus ``bias``.
 
@@ -127,7 +128,7 @@ def product(x, norm, eps, weights, grid, bias, out):
                 out[row, first + d] = narrowed(part[row, d] + (bias[first + d] if len(bias) else np.float32(0.0)))
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def add_product(x, norm, eps, weights, grid, bias, stream):
     """``stream`` float32 [rows, outputs] += what ``product`` gives."""
     levels, scales, sums = _levels(x, norm, eps)
@@ -161,7 +162,7 @@ def _multiply(weights, grid, levels, scales, sums, part):
             row += 1
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def _levels(x, norm, eps):
     """Levels int8 [rows, size]; what one level stands for, and the sum of a group's numbers, float32 [rows, groups]."""
     rows, size = x.shape
