@@ -415,13 +415,16 @@ class KvCache:
         wanted = block.state is None and (parent is self._tree.root or parent.state is not None)
         if done.ok and wanted and not self._ram.over_budget:
             self._ram.put(block, done.state)
-            return
-        # Saved again while it was read, damaged, or not wanted any more.
-        self._ram.give_back(done.state)
-        if done.ok:
-            self._prune(block)
         else:
+            # Saved again while it was read, damaged, or not wanted any more.
+            self._ram.give_back(done.state)
+        if not done.ok:
             self._lose(block)
+        elif block.state is None:
+            self._prune(block)
+        elif not block.disk_bytes:
+            # It has grown meanwhile, or was dropped from disk: nothing that moves is noted for writing.
+            self._unwritten[block] = None
 
     def _was_written(self, done: WasWritten) -> None:
         assert self._disk is not None
