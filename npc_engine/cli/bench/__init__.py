@@ -144,6 +144,9 @@ def steps(quick: Quick = False, model: Model = None, config: Config = None) -> N
 @bench.command()
 def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
+    from npc_engine.inference.spinning import limit_spinning
+
+    limit_spinning()
     from npc_engine.cli.bench.actions import measure_actions
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.subject import find_subject
