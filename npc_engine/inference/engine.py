@@ -127,10 +127,11 @@ class Engine:
     def step(self) -> list[Output]:
         """One forward pass over as much work as fits. Returns what it added to each request.
 
-        A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable.
+        A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable. If
+        none were, all kept attention state is dropped.
         """
         try:
-            self._cache.poll()
+            self.poll()
             self._end_unwanted()
             self._fit_device()
             self._admit()
@@ -138,6 +139,9 @@ class Engine:
                 self._run(work)
         except Exception as error:  # whatever a kernel raises, or a full memory, must not end everyone's world
             _log.exception("a step failed; its requests end")
+            if not self._scheduler.running:
+                # It failed on what is kept, and would again for ever: whoever waits is still waiting.
+                self.forget()
             self._abandon(repr(error))
         outputs, self._outbox = self._outbox, []
         return outputs

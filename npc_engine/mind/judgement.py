@@ -16,7 +16,7 @@ from npc_engine.inference.tokenizer import Tokenizer
 from npc_engine.mind.actions import Action
 from npc_engine.mind.answer import raise_failure
 
-MARGIN = 4.5
+MARGIN = 3.0
 """Nats by which a line must be likelier from someone who wants something than from someone who only talks. Chosen by
 one half of the situations of ``npc-engine bench actions``, in the middle of a stretch where it makes no difference."""
 
@@ -26,11 +26,10 @@ MAX_LINE = 96
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges with the model behind ``generator``. ``begin`` are the ids that a text begins with."""
+    """Judges with the model behind ``generator``."""
 
     generator: Generator
     tokenizer: Tokenizer
-    begin: tuple[int, ...]
 
     async def wanted(
         self, line: str, speaker: str, npc: str, actions: Sequence[Action], priority: Priority
@@ -49,7 +48,7 @@ class Judge:
 
     async def _score(self, before: str, words: Sequence[int], priority: Priority) -> float:
         """The log-probability of ``words`` behind ``before``."""
-        prompt = (*self.begin, *self.tokenizer.encode_text(before), *words)
+        prompt = (*self.tokenizer.encode_text(before), *words)
         request = Request(
             self.generator.new_id(), prompt, Sampling(max_tokens=0), priority, scored=len(words), keep=False
         )

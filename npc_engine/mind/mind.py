@@ -270,8 +270,7 @@ class Mind:
         possible = [(action, schema) for action in actions if (schema := filled(action.schema, there)) is not None]
         if not possible:
             return None
-        tokenizer, begin = self._language.tokenizer, self._markup.opening[:1]
-        judge = Judge(self._generator, tokenizer, begin)
+        judge = Judge(self._generator, self._language.tokenizer)
         wanted = await judge.wanted(line, speaker, self.persona.name, [action for action, _ in possible], priority)
         if wanted is None:
             return None
@@ -362,7 +361,7 @@ class Mind:
                 ids = expected
         return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
 
-    def _volatile(self, line: str, partner: Partner) -> Ids:
+    def _volatile(self, line: str, partner: Partner = NOBODY) -> Ids:
         now = self.circumstances
         told = [*now.sentences(self.persona, self._loaded.names, partner, line)]
         lore = activated_lore(

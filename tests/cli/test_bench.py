@@ -14,6 +14,7 @@ from npc_engine.cli.bench.measure import Figure, percentile
 MACHINE = ("start to listening", "first token", "ping, p99", "resident memory", "decode, 32", "8 at once")
 VILLAGE = ("first token, p50", "first token, p95", "all of that village", "decode, 2 at once", "cow")
 TIERS = ("from RAM, p95", "from disk, p95", "after kill -9, p95", "everything else", "nobody asks for")
+STEPS = ("2 decode", "3 read", "attention", "gate and up", "logits")
 SOAK = ("memory at rest", "beyond their budgets", "inconsistent")
 BRIDGE = ("messages a second", "idle connection", "don't read", "fuzzed frames", "that broke", "doubled")
 COW = f"cow={shlex.quote(sys.executable)} -m tests.cli.fake_peer {{port}}"
@@ -21,8 +22,8 @@ COW = f"cow={shlex.quote(sys.executable)} -m tests.cli.fake_peer {{port}}"
 
 @pytest.mark.parametrize(
     ("arguments", "figures"),
-    [((), MACHINE), (("village", "--peer", COW), VILLAGE), (("tiers",), TIERS), (("soak",), SOAK)],
-    ids=["machine", "village", "tiers", "soak"],
+    [((), MACHINE), (("village", "--peer", COW), VILLAGE), (("tiers",), TIERS), (("soak",), SOAK), (("steps",), STEPS)],
+    ids=["machine", "village", "tiers", "soak", "steps"],
 )
 def test_a_benchmark_runs_and_prints_every_figure(
     arguments: Sequence[str], figures: Sequence[str], default_model: Path

@@ -64,7 +64,9 @@ async def test_what_is_done_is_offered_valid_and_comes_between_the_words_and_the
         events = await village.talk("ada", line, ["bo"], offers=Offers(book))
         assert isinstance(events[-1], ReplyDone)
         for deed in deeds(events):
-            assert events.index(deed) > max(i for i, e in enumerate(events) if isinstance(e, ReplySentence))
+            assert events.index(deed) > max(
+                (i for i, e in enumerate(events) if isinstance(e, ReplySentence)), default=0
+            )
             assert deed.name in ("give_item", "flee")
             jsonschema.validate(dict(deed.args), dict(schema) if deed.name == "give_item" else {"maxProperties": 0})
         done += deeds(events)

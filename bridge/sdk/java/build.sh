@@ -35,6 +35,7 @@ test_() {
     javac "${strict[@]}" -cp "build/classes:$msgpack:$junit:$gson" -d build/test $(sources src/test/java)
     java -ea -Dnpc.root="$root" -Dnpc.python="${PYTHON:-python3}" -jar "$junit" \
         -cp "build/test:build/classes:$msgpack:$gson" \
+        --config junit.jupiter.execution.timeout.thread.mode.default=SEPARATE_THREAD \
         --scan-classpath build/test --fail-if-no-tests --disable-banner --details="${DETAILS:-tree}"
 }
 

@@ -26,9 +26,10 @@ def machine(context: typer.Context, quick: Quick = False, model: Model = None, c
     """Measure decoding, first tokens, pings under load and memory. Takes a minute or two; let nothing else run."""
     if context.invoked_subcommand is not None:
         return
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
-    limit_spinning()
+    set_environment(load_settings(file=config).kernels)
     from npc_engine.cli.bench.decode import measure_decode
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.served import Load, measure_served
@@ -113,15 +114,31 @@ def soak(
 @bench.command()
 def perplexity(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure what int8 weights cost: how well the model predicts a text, with them and without. Takes a minute."""
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
-    limit_spinning()
+    set_environment(load_settings(file=config).kernels)
     from npc_engine.cli.bench.measure import table
     from npc_engine.cli.bench.perplexity import measure_perplexity
     from npc_engine.cli.bench.subject import find_subject
     from npc_engine.cli.console import out
 
     out.print(table(list(measure_perplexity(find_subject(model, config).folder, tokens=300 if quick else None))))
+
+
+@bench.command()
+def steps(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Show where the time of a step goes: decoding for few and for many, and reading. Takes half a minute."""
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
+
+    set_environment(load_settings(file=config).kernels)
+    from npc_engine.cli.bench.steps import QUICK, StepsLoad, measure_steps
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    for times in measure_steps(find_subject(model, config).folder, QUICK if quick else StepsLoad()):
+        out.print(times.explain())
 
 
 @bench.command()

@@ -260,7 +260,7 @@ class KvCache:
     def forget(self, beginning: Tokens, keep: Iterable[Tokens]) -> bool:
         """Delete all that continues ``beginning``, but for whole blocks that the sequences in ``keep`` begin with.
 
-        False if some of it is being read, written or waited for right now: ask again after ``poll``.
+        False if some of it is being read, written, copied or waited for right now: ask again after ``poll``.
         """
         matches = [self._tree.match(tokens, len(tokens)) for tokens in keep]
         # A block of which only the first tokens are theirs holds something else, too.
@@ -268,7 +268,7 @@ class KvCache:
         lost = [block for block in self._tree.beyond(beginning) if block not in kept]
         stored: list[bytes] = []
         for block in reversed(lost):
-            if block.moving or block.pins or block.children:
+            if block.moving or block.copies or block.pins or block.children:
                 continue
             if block.state is not None:
                 self._ram.drop(block)
@@ -415,13 +415,16 @@ class KvCache:
         wanted = block.state is None and (parent is self._tree.root or parent.state is not None)
         if done.ok and wanted and not self._ram.over_budget:
             self._ram.put(block, done.state)
-            return
-        # Saved again while it was read, damaged, or not wanted any more.
-        self._ram.give_back(done.state)
-        if done.ok:
-            self._prune(block)
         else:
+            # Saved again while it was read, damaged, or not wanted any more.
+            self._ram.give_back(done.state)
+        if not done.ok:
             self._lose(block)
+        elif block.state is None:
+            self._prune(block)
+        elif not block.disk_bytes:
+            # It has grown meanwhile, or was dropped from disk: nothing that moves is noted for writing.
+            self._unwritten[block] = None
 
     def _was_written(self, done: WasWritten) -> None:
         assert self._disk is not None

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from npc_engine.inference.model.four_bit import Grid
-from npc_engine.inference.model.jit.arrays import bits, floats, numbers, threads
+from npc_engine.inference.model.jit.arrays import bits, floats, numbers, use_threads
 from npc_engine.inference.model.jit.grid import GROUP, LANES, TILE_BYTES, TILE_NUMBERS, add_product, product
 from npc_engine.inference.model.linears import Linear
 
@@ -62,14 +62,14 @@ class JitFourBitLinear:
         self._bias, self._norm, self._eps = floats(bias), floats(norm), np.float32(eps)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        numba.set_num_threads(threads())
+        use_threads()
         out = torch.empty(len(x), self._outputs, dtype=torch.bfloat16)
         product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
         return out
 
     def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See Linear. ``stream`` is float32."""
-        numba.set_num_threads(threads())
+        use_threads()
         add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, stream.numpy())
         return stream
 

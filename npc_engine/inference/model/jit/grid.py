@@ -13,14 +13,17 @@ from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
-from npc_engine.inference.model.jit.rows import FEW
 
 GROUP, LANES = 32, 16
 TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
 """Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
 
 LARGEST = 127
+_FEW = 1 << 14
+"""Numbers up to which another thread makes levels no faster (two AVX-512 cores): it has begun, for the product."""
+
 _LOADS, _BYTES = 4, 4
 _I16, _I32, _I64, _F32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS, _HALVES = (ir.VectorType(of, LANES) for of in (_I32, _F32, _I16))
@@ -108,7 +111,7 @@ def _call(builder, name, vector, *args):
 _tile_1, _tile_2, _tile_4, _tile_8 = (_tile(rows) for rows in (1, 2, 4, 8))
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def product(x, norm, eps, weights, grid, bias, out):
     """``out`` uint16 [rows, outputs] = ``x`` [rows, size], float32 or bfloat16's bits, by the weights, plus ``bias``.
 
@@ -125,7 +128,7 @@ def product(x, norm, eps, weights, grid, bias, out):
                 out[row, first + d] = narrowed(part[row, d] + (bias[first + d] if len(bias) else np.float32(0.0)))
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def add_product(x, norm, eps, weights, grid, bias, stream):
     """``stream`` float32 [rows, outputs] += what ``product`` gives."""
     levels, scales, sums = _levels(x, norm, eps)
@@ -159,13 +162,13 @@ def _multiply(weights, grid, levels, scales, sums, part):
             row += 1
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def _levels(x, norm, eps):
     """Levels int8 [rows, size]; what one level stands for, and the sum of a group's numbers, float32 [rows, groups]."""
     rows, size = x.shape
     levels = np.empty((rows, size), np.int8)
     scales, sums = np.empty((rows, size // GROUP), np.float32), np.empty((rows, size // GROUP), np.float32)
-    if x.size <= FEW:
+    if x.size <= _FEW:
         for row in range(rows):
             _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
     else:

@@ -7,14 +7,15 @@ and where a game has the other core, it costs a wait.
 import numpy as np
 from numba import njit, prange
 
+from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import exponential, from_bits, narrowed, number, size_bits, widened
 
 LARGEST, ZERO_POINT = 127, 128
-FEW = 1 << 14
-"""Numbers up to which another thread makes nothing faster (two AVX-512 cores)."""
+FEW = 1 << 15
+"""Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def to_levels(x, eps, stride, levels, scale):
     """Fill ``levels`` uint8 [rows, size] from ``x`` so that the largest of a row is LARGEST away from ZERO_POINT.
 
@@ -22,7 +23,7 @@ def to_levels(x, eps, stride, levels, scale):
     mean square, which so costs no pass of its own. Rows are turned by the ``Rotation`` of that ``stride`` before; with
     ``size`` they stay as they are.
     """
-    if x.size <= FEW:
+    if x.size < FEW:
         for row in range(len(x)):
             scale[row] = _to_levels(x[row], eps, stride, levels[row])
     else:
@@ -30,10 +31,10 @@ def to_levels(x, eps, stride, levels, scale):
             scale[row] = _to_levels(x[row], eps, stride, levels[row])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def scaled(product, scale, bias, out):
     """``out`` uint16 [rows, size] = ``product`` float32 times the row's ``scale``, plus ``bias`` if it is not empty."""
-    if product.size <= FEW:
+    if product.size < FEW:
         for row in range(len(product)):
             _scaled(product[row], scale[row], bias, out[row])
     else:
@@ -41,10 +42,10 @@ def scaled(product, scale, bias, out):
             _scaled(product[row], scale[row], bias, out[row])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def add_scaled(stream, product, scale, bias):
     """``stream`` float32 [rows, size] += ``product`` times the row's ``scale``, plus ``bias`` if it is not empty."""
-    if product.size <= FEW:
+    if product.size < FEW:
         for row in range(len(product)):
             _add_scaled(stream[row], product[row], scale[row], bias)
     else:
@@ -52,13 +53,13 @@ def add_scaled(stream, product, scale, bias):
             _add_scaled(stream[row], product[row], scale[row], bias)
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def norm(x, weight, eps, out):
     """``out`` = ``x`` over its root mean square, times ``weight``: Zhang and Sennrich, arXiv 1910.07467.
 
     ``x``, ``out`` uint16 [rows, size]; ``weight`` float32 [size].
     """
-    if x.size <= FEW:
+    if x.size < FEW:
         for row in range(len(x)):
             _norm(x[row], weight, eps, out[row])
     else:
@@ -66,11 +67,11 @@ def norm(x, weight, eps, out):
             _norm(x[row], weight, eps, out[row])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def gate(gate_up, out):
     """``out`` [rows, size] = silu(left half) * right half of ``gate_up`` [rows, 2 * size], both uint16."""
     size = out.shape[1]
-    if gate_up.size <= FEW:
+    if gate_up.size < FEW:
         for row in range(len(gate_up)):
             _gate(gate_up[row, :size], gate_up[row, size:], out[row])
     else:
