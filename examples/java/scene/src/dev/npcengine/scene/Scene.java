@@ -49,13 +49,13 @@ public final class Scene {
             chat(server, alex, "Can you mend a sword?");
             until("Greta answers again", () -> answers(onlooker, greta, 2).equals(heard(alex)));
 
-            // Without a model, villagers act now and then. With one they act when they see a reason.
+            // Without a model, whether villagers act hangs on how the line reads. With one they act when they see a reason.
             boolean acts = onlooker.connected().join().model().equals("mock");
             int turns = 2;
             while (acts && alex.items.isEmpty()) {
                 int next = ++turns;
                 check("Greta gives something some time", turns < MOST_TURNS);
-                chat(server, alex, "May I have some bread?");
+                chat(server, alex, "May I have " + next + " loaves of bread?");
                 until("Greta answers that", () -> answers(onlooker, greta, next).equals(heard(alex)));
             }
             alex.items.forEach(item -> System.out.println("* Greta gives Alex something: " + item.getType() + "."));
