@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
@@ -60,9 +61,15 @@ class Bystander:
         self.broken += not is_whole(messages, id)
 
 
-def is_whole(messages: Sequence[dict[str, object]], id: object) -> bool:
-    """Whether these are one whole answer to the request ``id``: its start, deltas that are its text, and its end."""
+def is_whole(messages: Sequence[dict[str, Any]], id: object) -> bool:
+    """Whether these hold one whole answer to the request ``id``: its start, deltas that are its text, and its end.
+
+    Other messages may stand between them and behind them.
+    """
     mine = [message for message in messages if message.get("re") == id]
-    deltas = "".join(str(message["text"]) for message in mine if message["type"] == "reply.delta")
-    kinds = [message["type"] for message in mine if message["type"] in ("reply.start", "reply.done")]
-    return kinds == ["reply.start", "reply.done"] and deltas == mine[-1]["text"] != "" and mine[-1]["finish"] == "stop"
+    deltas = "".join(message["text"] for message in mine if message["type"] == "reply.delta")
+    ends = [message for message in mine if message["type"] == "reply.done"]
+    starts = sum(message["type"] == "reply.start" for message in mine)
+    if not starts == len(ends) == 1:
+        return False
+    return bool(deltas == ends[0]["text"] != "" and ends[0]["finish"] == "stop")

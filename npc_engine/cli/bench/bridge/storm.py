@@ -56,7 +56,7 @@ class _Survivor:
 
     async def hear_out(self) -> None:
         """Listen until the answer to the last line has ended."""
-        while self.messages[-1]["type"] != "reply.done" or self.messages[-1]["re"] != self._lines:
+        while not self._has_ended():
             await self._hear(1)
 
     async def judge(self, report: StormReport) -> None:
@@ -75,6 +75,9 @@ class _Survivor:
 
     async def close(self) -> None:
         await close([self._peer])
+
+    def _has_ended(self) -> bool:
+        return any(m["type"] == "reply.done" and m["re"] == self._lines for m in reversed(self.messages))
 
     async def _send_line(self) -> None:
         speaker = {"id": "s", "name": "Ada", "kind": "player"}
