@@ -22,10 +22,10 @@ compile plugin "$sdk:build/paper-stubs" plugin/src
 compile scene "$sdk:build/paper-stubs:build/plugin" scene/src
 
 data="$(mktemp -d)"
+touch "$data/log" # it is read before the server may have opened it
 server=""
 end() {
-    [[ -z "$server" ]] || kill "$server" 2>/dev/null || true
-    wait 2>/dev/null || true
+    [[ -z "$server" ]] || { kill "$server" && wait "$server"; } 2>/dev/null || true
     rm -rf "$data"
 }
 trap end EXIT
@@ -39,6 +39,7 @@ for _ in $(seq 600); do
     kill -0 "$server" 2>/dev/null || { cat "$data/log" >&2 && exit 1; }
     sleep 0.1
 done
+[[ -n "$url" ]] || { echo "The server doesn't listen within a minute." >&2 && cat "$data/log" >&2 && exit 1; }
 
 java -cp "$sdk:build/paper-stubs:build/plugin:build/scene" dev.npcengine.scene.Scene "$url" | tee "$data/scene"
 grep -q '^<Greta> ' "$data/scene"
