@@ -131,6 +131,16 @@ class Settings(BaseSettings):
         """Where attention state is kept on disk."""
         return self.data.absolute() / _KV
 
+    @property
+    def kernels(self) -> Path:
+        """Where kernels that were compiled for this machine are kept."""
+        return self.cache.absolute() / "kernels"
+
+    @property
+    def timings(self) -> Path:
+        """Where what was measured on this machine is kept."""
+        return self.cache.absolute() / "timings"
+
 
 def load_settings(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Settings:
     """Settings from ``flags`` (None values were not given), the environment and ``file``.

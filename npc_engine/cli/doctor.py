@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_engine.cli.options import Config, Model, given
@@ -45,10 +44,11 @@ def _machine() -> dict[str, str]:
     import torch
 
     from npc_engine.cli.console import size
+    from npc_engine.inference.processor import processor_name
 
     memory = psutil.virtual_memory()
     rows = {
-        "processor": _processor_name(),
+        "processor": processor_name(),
         "cores": f"{psutil.cpu_count(logical=False) or '?'} cores, {os.cpu_count()} threads",
         "instructions": ", ".join(_instructions()),
         "memory": f"{size(memory.total)}, {size(memory.available)} available",
@@ -62,14 +62,6 @@ def _machine() -> dict[str, str]:
         built = "is built for the processor only" if torch.version.cuda is None else "finds none that it can use"
         rows["graphics"] = f"none: torch {built}"
     return rows
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _instructions() -> list[str]:
@@ -114,7 +106,7 @@ def _choice(settings: "Settings") -> dict[str, str]:
     from npc_engine.errors import OperatorError
     from npc_engine.inference.model.catalog import resolve
     from npc_engine.inference.model.spec import read_spec
-    from npc_engine.inference.probe import probe
+    from npc_engine.inference.probe import checked, probe, races_of
 
     try:
         spec = read_spec(resolve(settings.model, cache=settings.cache, may_fetch=False))
@@ -122,7 +114,9 @@ def _choice(settings: "Settings") -> dict[str, str]:
         return {"not ready": str(error)}
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
-    choice = probe(spec, dtype=dtype, weights=settings.weights)
+    # Anew, and kept: this is the way to have a machine measured again that was busy when it was.
+    races = races_of(spec, settings.timings, anew=True)
+    choice = checked(spec, probe(spec, dtype=dtype, weights=settings.weights, races=races))
     per_token = spec.kv_bytes_per_token(choice.dtype)
     least = per_token * min(settings.max_context, spec.max_positions)
     device_budget = settings.device_budget or default_device_budget(choice.device, least)

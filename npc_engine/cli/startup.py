@@ -89,12 +89,12 @@ def _mock(settings: Settings) -> Voice:
 
 def _engine(settings: Settings, report: Progress) -> Voice:
     """The engine with the model that the settings name. Imports torch."""
+    from npc_engine.inference.environment import set_environment
     from npc_engine.inference.model.catalog import resolve
-    from npc_engine.inference.spinning import limit_spinning
 
     folder = resolve(settings.model, cache=settings.cache, report=report)
-    limit_spinning()
-    loaded = _load(settings, folder)
+    set_environment(settings.kernels)
+    loaded = _load(settings, folder, report)
 
     def run() -> "AbstractContextManager[Generator]":
         from npc_engine.inference.thread import EngineThread
@@ -115,7 +115,7 @@ def _tls(settings: Settings) -> "ssl.SSLContext | None":
     return tls_context(settings.tls_cert, settings.tls_key)
 
 
-def _load(settings: Settings, folder: Path) -> "LoadedEngine":
+def _load(settings: Settings, folder: Path, report: Progress) -> "LoadedEngine":
     """The engine for the model in ``folder``. Imports torch."""
     import torch
 
@@ -139,8 +139,9 @@ def _load(settings: Settings, folder: Path) -> "LoadedEngine":
         ram_budget=settings.ram_budget,
         disk_budget=settings.disk_budget,
         disk=settings.kv if settings.disk_budget else None,
+        timings=settings.timings,
     )
-    loaded = load_engine(folder, options)
+    loaded = load_engine(folder, options, report)
     check_device_budget(device_budget, spec.kv_bytes_per_token(loaded.choice.dtype) * max_context, max_context)
     return loaded
 

@@ -1,5 +1,6 @@
 """From a model folder to an engine that is ready to step."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from npc_engine.inference.model.fingerprint import fingerprint
 from npc_engine.inference.model.graphs import GraphedRunner
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
 from npc_engine.inference.model.operations import Rope
+from npc_engine.inference.model.progress import Progress, Silent
 from npc_engine.inference.model.quantised import QuantisedWeights
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
-from npc_engine.inference.probe import Choice, probe
+from npc_engine.inference.probe import Choice, best_device, checked, compiles, probe, races_of
 from npc_engine.inference.teams import leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
 
@@ -33,7 +35,8 @@ class EngineOptions:
     """``dtype`` and ``device`` None: what the probe finds best. ``weights`` is auto, exact or int8.
 
     Budgets are bytes of attention state. ``disk`` is the folder of its lowest tier; without one there is none.
-    ``disk_codec`` is ``int4`` or ``raw``.
+    ``disk_codec`` is ``int4`` or ``raw``. ``timings`` is the folder of what was measured before; without one each start
+    measures.
     """
 
     dtype: str | None = None
@@ -47,6 +50,7 @@ class EngineOptions:
     disk_budget: int = 4 << 30
     disk: Path | None = None
     disk_codec: str = "int4"
+    timings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +63,26 @@ class LoadedEngine:
     choice: Choice
 
 
-def load_engine(folder: Path, options: EngineOptions | None = None) -> LoadedEngine:
+def load_engine(folder: Path, options: EngineOptions | None = None, report: Progress | None = None) -> LoadedEngine:
     """Load the model in ``folder``. Raises OperatorError when it can't be read or can't run here."""
-    return leaving_no_team(lambda: _load(folder, options or EngineOptions()))
+    return leaving_no_team(lambda: _load(folder, options or EngineOptions(), report or Silent()))
 
 
-def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
+def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngine:
     if options.threads is not None:
         # Otherwise torch's own choice stands, which keeps to the cores this process may use.
         torch.set_num_threads(options.threads)
     spec = read_spec(folder)
-    tokenizer = Tokenizer(folder)
     device = torch.device(options.device) if options.device else None
-    choice = probe(spec, dtype=_dtype(options.dtype), device=device, weights=options.weights)
+    dtype = _dtype(options.dtype)
+    if compiles(spec, dtype, device or best_device()):
+        report.begin("Compiling kernels for this processor, once")
+    races = races_of(spec, options.timings)
+    choice = probe(spec, dtype=dtype, device=device, weights=options.weights, races=races)
     max_context = min(options.max_context, spec.max_positions)
+    runner, tokenizer, choice = _load_parts(folder, spec, choice, max_context)
     accelerator = accelerator_of(choice.device)
-    runner = _graphed(load_runner(spec, choice, max_context), accelerator)
+    runner = _graphed(runner, accelerator)
     copies = None if accelerator is None else StreamCopies(accelerator)
     slots = Slots(
         layers=spec.layers,
@@ -103,6 +111,18 @@ def _load(folder: Path, options: EngineOptions) -> LoadedEngine:
     )
     return_freed()
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
+
+
+def _load_parts(folder: Path, spec: ModelSpec, choice: Choice, max_context: int) -> tuple[Runner, Tokenizer, Choice]:
+    """What takes long, at the same time. The last is what works of ``choice``."""
+    with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
+        checking = pool.submit(checked, spec, choice)
+        reading = pool.submit(Tokenizer, folder)
+        runner = load_runner(spec, choice, max_context)
+        works = checking.result()
+        if works != choice:
+            runner = load_runner(spec, works, max_context)
+        return runner, reading.result(), works
 
 
 def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:

@@ -1,15 +1,17 @@
-"""What this machine computes fastest, found by measuring for a fraction of a second.
+"""What this machine computes fastest, found by measuring for a second or two.
 
 CPUs differ too much for a table: bfloat16 is emulated on some and twice as fast on others, the library's flash
 attention wins where there is AMX and loses where there is not. So every variant runs at the model's own sizes, and the
 fastest is taken.
 """
 
-import time
+import math
+import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
@@ -21,14 +23,20 @@ from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinea
 from npc_engine.inference.model.llama import is_llama_shaped
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.rows import PlainRows, Rows
+from npc_engine.inference.model.sources import code_fingerprint
 from npc_engine.inference.model.spec import ModelSpec
+from npc_engine.inference.processor import processor_name
+from npc_engine.inference.races import Races, Run, race
 
 INT8 = "int8"
-_ROWS, _KEYS, _SLOTS, _MATRICES, _TURNS = 8, 512, 8, 8, 12
+_ROWS, _KEYS, _SLOTS, _MATRICES = 8, 512, 8, 8
 _PROMPT, _PROMPT_SLOTS, _MANY_ROWS = 48, 2, 64
 _JIT = "compiled"
+_WORTH_IT = 1.5
+"""How much slower compiled attention may be: with it come four-bit products and quicker small operations."""
+
 _MICROSECONDS = 1e6
-_Key = TypeVar("_Key")
+_PACKAGES = ("torch", "numba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +122,16 @@ def probe(
     dtype: torch.dtype | None = None,
     device: torch.device | None = None,
     weights: str = "auto",
+    races: Races | None = None,
 ) -> Choice:
-    """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``.
+    """Choose dtype (unless given), linear and attention kernels for ``spec`` on ``device``, by ``races``.
 
     ``weights`` is ``exact`` (as stored), ``int8`` (quantised) or ``auto``: whichever is faster, but exact where float32
     was asked for. Linears are timed at ``_ROWS`` rows, attention at decode with ``_SLOTS`` slots of ``_KEYS`` keys.
     Raises OperatorError when int8 is asked for and can't be had.
     """
     device = device or best_device()
+    races = races or Races({})
     can_int8 = int8_available(spec, device)
     if weights == "int8" and not can_int8:
         raise OperatorError(
@@ -136,29 +146,61 @@ def probe(
             )
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
-    dtypes = [dtype] if dtype else [torch.bfloat16, torch.float32]
-    linear_us = _time_linears(spec, dtypes)
-    chosen_dtype, linear = min(linear_us, key=lambda key: linear_us[key])
-    named = {f"{str(d).removeprefix('torch.')} {name}": us for (d, name), us in linear_us.items()}
+    dtypes = {_name(d): d for d in ([dtype] if dtype else [torch.bfloat16, torch.float32])}
+    linear_us = races.of(" or ".join(dtypes), lambda: _linears(spec, dtypes))
+    named = {who: us / _MATRICES for who, us in linear_us.items()}
+    dtype_name, _, linear = min(linear_us, key=lambda who: linear_us[who]).partition(" ")
+    chosen = dtypes[dtype_name]
     if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
-        int8_us, exact_us = _race_int8(spec, chosen_dtype, LINEAR_KERNELS[linear])
-        named |= {f"{INT8}, {_MANY_ROWS} rows": int8_us, f"{linear}, {_MANY_ROWS} rows": exact_us}
-        if weights == "int8" or int8_us < exact_us:
-            linear = INT8
-    jit = _jit_trial(spec, chosen_dtype)
-    decode_us = _time_attention(spec, chosen_dtype, slots=_SLOTS, width=1, besides={} if jit is None else {_JIT: jit})
-    prompt_us = _time_attention(spec, chosen_dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
+        exact = linear
+        many_us = races.of(f"{INT8} or {dtype_name} {exact}", lambda: _many_rows(spec, chosen, exact))
+        named |= {f"{who}, {_MANY_ROWS} rows": us / _MATRICES for who, us in many_us.items()}
+        linear = INT8 if weights == "int8" else min(many_us, key=lambda who: many_us[who])
+    decode_us = races.of(f"decode {dtype_name}", lambda: _decodes(spec, chosen))
+    prompt_us = races.of(f"prompt {dtype_name}", lambda: _attentions(spec, chosen, slots=_PROMPT_SLOTS, width=_PROMPT))
+    races.keep()
     return Choice(
         device,
-        chosen_dtype,
+        chosen,
         linear,
-        min(ATTENTION_KERNELS, key=lambda name: decode_us[name]),
-        min(prompt_us, key=lambda name: prompt_us[name]),
-        min(decode_us, key=lambda name: decode_us[name]) == _JIT,
+        min(ATTENTION_KERNELS, key=lambda who: decode_us[who]),
+        min(prompt_us, key=lambda who: prompt_us[who]),
+        decode_us.get(_JIT, math.inf) < _WORTH_IT * min(decode_us.values()),
         named,
         decode_us,
         prompt_us,
     )
+
+
+def races_of(spec: ModelSpec, folder: Path | None = None, *, anew: bool = False) -> Races:
+    """The races of models of this size on this machine, with their results kept in ``folder``. See Races."""
+    about = {
+        "processor": f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, {platform.machine()}",
+        "threads": str(torch.get_num_threads()),
+        "versions": ", ".join(f"{package} {_version(package)}" for package in _PACKAGES),
+        "code": code_fingerprint(Path(__file__).parent / "model"),
+        "model": f"{spec.model_type} {spec.hidden} {spec.heads} {spec.kv_heads} {spec.head_dim}",
+    }
+    return Races(about, folder, anew=anew)
+
+
+def compiles(spec: ModelSpec, dtype: torch.dtype | None, device: torch.device) -> bool:
+    """Whether loading ``spec`` will compile kernels, which takes a while: no earlier start has kept any."""
+    if device.type != "cpu" or dtype not in (None, torch.bfloat16) or not is_llama_shaped(spec):
+        return False
+    try:
+        from npc_engine.inference.model.jit.kept import compiled_before
+    except ImportError:
+        return False
+    return not compiled_before()
+
+
+@torch.inference_mode()
+def checked(spec: ModelSpec, choice: Choice) -> Choice:
+    """``choice``, without the compiled kernels if they don't work today. Loads them, or compiles them if need be."""
+    if choice.jit and _jit_trial(spec, choice.dtype) is None:
+        return replace(choice, jit=False)
+    return choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,59 +216,54 @@ def roofline(dtype: torch.dtype, device: torch.device) -> Roofline:
     """Measure reading speed (a 512 MB tensor summed) and product speed (1024 x 1024 x 1024)."""
     data = torch.ones(128 << 20, dtype=torch.float32, device=device)
     a = torch.randn(1024, 1024, device=device).to(dtype)
-    best = _race({"reading": data.sum, "product": lambda: a @ a})
+    best = race({"reading": data.sum, "product": lambda: a @ a})
     reading, product = best["reading"], best["product"]
     return Roofline(data.nbytes / reading * _MICROSECONDS, 2 * 1024**3 / product * _MICROSECONDS)
 
 
-def _time_linears(spec: ModelSpec, dtypes: Sequence[torch.dtype]) -> dict[tuple[torch.dtype, str], float]:
-    runs = {}
-    for dtype in dtypes:
+def _linears(spec: ModelSpec, dtypes: Mapping[str, torch.dtype]) -> dict[str, Run]:
+    runs: dict[str, Run] = {}
+    for dtype_name, dtype in dtypes.items():
         # Several matrices in turn, so that what is timed is reading them from memory, as a forward pass does.
         matrices = [torch.randn(4 * spec.hidden, spec.hidden).to(dtype) for _ in range(_MATRICES)]
         x = torch.randn(_ROWS, spec.hidden).to(dtype)
         for name, make in LINEAR_KERNELS.items():
             if make is PackedLinear and not PackedLinear.available(dtype):
                 continue
-            linears = [make(matrix, None) for matrix in matrices]
-            runs[dtype, name] = partial(_apply_all, linears, x)
-    return {key: us / _MATRICES for key, us in _race(runs).items()}
+            runs[f"{dtype_name} {name}"] = partial(_apply_all, [make(matrix, None) for matrix in matrices], x)
+    return runs
 
 
-def _race_int8(spec: ModelSpec, dtype: torch.dtype, exact: MakeLinear) -> tuple[float, float]:
-    """Microseconds of an eight-bit linear, and of the best exact one.
+def _many_rows(spec: ModelSpec, dtype: torch.dtype, exact: str) -> dict[str, Run]:
+    """Eight-bit linears, and the best exact ones.
 
     At many rows, where computing decides: for few, where reading does, fewer bits are faster anyway.
     """
     matrices = [torch.randn(4 * spec.hidden, spec.hidden) for _ in range(_MATRICES)]
     x = torch.randn(_MANY_ROWS, spec.hidden)
-    best = _race(
-        {
-            INT8: partial(_apply_all, [EightBitLinear(matrix) for matrix in matrices], x),
-            "exact": partial(_apply_all, [exact(matrix.to(dtype), None) for matrix in matrices], x.to(dtype)),
-        }
-    )
-    return best[INT8] / _MATRICES, best["exact"] / _MATRICES
+    make = LINEAR_KERNELS[exact]
+    return {
+        INT8: partial(_apply_all, [EightBitLinear(matrix) for matrix in matrices], x),
+        exact: partial(_apply_all, [make(matrix.to(dtype), None) for matrix in matrices], x.to(dtype)),
+    }
 
 
-def _time_attention(
-    spec: ModelSpec,
-    dtype: torch.dtype,
-    *,
-    slots: int,
-    width: int,
-    besides: Mapping[str, Callable[[], object]] | None = None,
-) -> dict[str, float]:
+def _attentions(spec: ModelSpec, dtype: torch.dtype, *, slots: int, width: int) -> dict[str, Run]:
     store = torch.randn(2, slots, spec.kv_heads, 2 * _KEYS, spec.head_dim).to(dtype)[:, :, :, :_KEYS]
     query = torch.randn(slots, spec.kv_heads, width * spec.group, spec.head_dim).to(dtype)
-    runs: dict[str, Callable[[], object]] = dict(besides or {})
-    for name, kernel in ATTENTION_KERNELS.items():
-        runs[name] = partial(kernel, query, store[0], store[1], None, 1.0, 0)
-    return _race(runs)
+    return {
+        name: partial(kernel, query, store[0], store[1], None, 1.0, 0) for name, kernel in ATTENTION_KERNELS.items()
+    }
+
+
+def _decodes(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
+    jit = _jit_trial(spec, dtype)
+    compiled: dict[str, Run] = {} if jit is None else {_JIT: jit}
+    return compiled | _attentions(spec, dtype, slots=_SLOTS, width=1)
 
 
 def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
-    """The compiled decode attention at the sizes of ``_time_attention``; None where there is none."""
+    """The compiled decode attention at the sizes of ``_decodes``; None where there is none."""
     if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
         return None
     try:
@@ -241,18 +278,12 @@ def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:
         linear(x)
 
 
-def _race(runs: Mapping[_Key, Callable[[], object]]) -> dict[_Key, float]:
-    """Microseconds of each contender's best call. They take turns, so that a busy moment is everyone's."""
-    best = dict.fromkeys(runs, float("inf"))
-    for _ in range(_TURNS):
-        for key, run in runs.items():
-            best[key] = min(best[key], _microseconds(run))
-    return best
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
-def _microseconds(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return (time.perf_counter() - started) * _MICROSECONDS
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

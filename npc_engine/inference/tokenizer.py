@@ -4,7 +4,6 @@ Two encoders over one vocabulary: ``markup`` for the engine's own text, in which
 meant, and ``text`` for what players and designers write, in which they are ordinary characters and always stay so.
 """
 
-import json
 from pathlib import Path
 
 from tokenizers import Tokenizer as _Tokenizer
@@ -20,15 +19,14 @@ class Tokenizer:
         path = folder / "tokenizer.json"
         try:
             self._markup = _Tokenizer.from_file(str(path))
-            self._text = _Tokenizer.from_file(str(path))
+            self._text = _twin(self._markup) or _Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise OperatorError(
                 f"{path} can't be read: {error}.",
                 remedy="Delete the model's folder so that it is fetched anew.",
             ) from error
         self._text.encode_special_tokens = True
-        added = json.loads(path.read_text(encoding="utf-8")).get("added_tokens", [])
-        self._control = {entry["content"]: entry["id"] for entry in added}
+        self._control = {token.content: i for i, token in sorted(self._markup.get_added_tokens_decoder().items())}
         self.control_tokens = tuple(self._control)
 
     @property
@@ -108,6 +106,19 @@ class StopFinder:
         """What was held back, at the end of the stream."""
         held, self._held = self._held, ""
         return held
+
+
+def _twin(tokenizer: _Tokenizer) -> _Tokenizer | None:
+    """One that takes text apart alike, over the same vocabulary in memory; None where that can't be had."""
+    twin = _Tokenizer(tokenizer.model)
+    if tokenizer.normalizer is not None:
+        twin.normalizer = tokenizer.normalizer
+    if tokenizer.pre_tokenizer is not None:
+        twin.pre_tokenizer = tokenizer.pre_tokenizer
+    added = tokenizer.get_added_tokens_decoder()
+    twin.add_tokens([token for _, token in sorted(added.items())])
+    # Tokens beyond the model's own vocabulary are numbered as they are added, which a gap in their numbers upsets.
+    return twin if twin.get_added_tokens_decoder() == added else None
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -14,6 +14,13 @@ export function addVisit(serv) {
     async action(place, { player }) {
       const { x, y, z } = spot(place);
       await player.teleport(new Vec3(x + 1, y, z + 1));
+      await showGround(player);
     },
   });
+}
+
+/** The ground around `player`. flying-squid leaves it out for one who moves while earlier ground is still being sent. */
+async function showGround(player) {
+  while (player.sendingChunks) await new Promise((resolve) => setTimeout(resolve, 50));
+  await player.worldSendRestOfChunks();
 }

@@ -28,7 +28,7 @@ export class Player {
     const moved = new Promise((resolve) => this.bot.once("forcedMove", resolve));
     this.bot.chat(`/visit ${place}`);
     await moved;
-    await this.bot.waitForChunksToLoad();
+    await until(`${this.name} stands on the ground`, () => this.bot.world.getColumnAt(this.bot.entity.position));
   }
 
   /** What it saw that fits `pattern`, from line number `from` on. */

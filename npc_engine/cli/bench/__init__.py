@@ -26,9 +26,10 @@ def machine(context: typer.Context, quick: Quick = False, model: Model = None, c
     """Measure decoding, first tokens, pings under load and memory. Takes a minute or two; let nothing else run."""
     if context.invoked_subcommand is not None:
         return
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
-    limit_spinning()
+    set_environment(load_settings(file=config).kernels)
     from npc_engine.cli.bench.decode import measure_decode
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.served import Load, measure_served
@@ -113,9 +114,10 @@ def soak(
 @bench.command()
 def perplexity(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure what int8 weights cost: how well the model predicts a text, with them and without. Takes a minute."""
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
-    limit_spinning()
+    set_environment(load_settings(file=config).kernels)
     from npc_engine.cli.bench.measure import table
     from npc_engine.cli.bench.perplexity import measure_perplexity
     from npc_engine.cli.bench.subject import find_subject
@@ -127,9 +129,10 @@ def perplexity(quick: Quick = False, model: Model = None, config: Config = None)
 @bench.command()
 def steps(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Show where the time of a step goes: decoding for few and for many, and reading. Takes half a minute."""
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
-    limit_spinning()
+    set_environment(load_settings(file=config).kernels)
     from npc_engine.cli.bench.steps import QUICK, StepsLoad, measure_steps
     from npc_engine.cli.bench.subject import find_subject
     from npc_engine.cli.console import out
@@ -141,6 +144,9 @@ def steps(quick: Quick = False, model: Model = None, config: Config = None) -> N
 @bench.command()
 def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
+    from npc_engine.inference.spinning import limit_spinning
+
+    limit_spinning()
     from npc_engine.cli.bench.actions import measure_actions
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.subject import find_subject

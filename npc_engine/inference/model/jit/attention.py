@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 from numba.cpython.unsafe.tuple import tuple_setitem
 
+from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import exponential, narrowed, widened
 
 _TILE = 64
@@ -19,7 +20,7 @@ LANES = 16
 """Head sizes are multiples of this, so that inner loops have no remainder."""
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def decode_attention(query, keys, values, first, lengths, shared, scale, parts, heads, lanes, out):
     """Fill ``out`` from ``query``, both uint16 [slots, kv_heads, fold, size].
 
@@ -59,7 +60,7 @@ def decode_attention(query, keys, values, first, lengths, shared, scale, parts, 
                     out[begin + i, head, f, d] = narrowed(sums[i, f, d])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def soften(common, own, visible, scale, fold):
     """Turn scores into weights in place: one softmax over both a query's rows.
 

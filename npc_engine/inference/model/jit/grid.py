@@ -13,13 +13,14 @@ from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
+from npc_engine.inference.model.jit.kept import compiled
+from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits, widened
 
 GROUP, LANES = 32, 16
 TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
 """Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
 
-LARGEST = 127
+LARGEST, SMALLEST = 127, 1.2e-38
 _FEW = 1 << 14
 """Numbers up to which another thread makes levels no faster (two AVX-512 cores): it has begun, for the product."""
 
@@ -110,7 +111,39 @@ def _call(builder, name, vector, *args):
 _tile_1, _tile_2, _tile_4, _tile_8 = (_tile(rows) for rows in (1, 2, 4, 8))
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
+def pack(weight, weights, grid, parts):
+    """Fill ``weights`` and ``grid``, as ``product`` takes them, from ``weight`` [outputs, size], float32 or bits.
+
+    ``parts`` float32 [tiles, 2]: the sums of squares of what is lost, and of the weights.
+    """
+    for tile in prange(len(weights)):
+        numbers = np.empty(GROUP, np.float32)
+        weights[tile] = 0
+        lost, whole = np.float32(0.0), np.float32(0.0)
+        for group in range(weights.shape[1]):
+            for lane in range(LANES):
+                row, first = weight[tile * LANES + lane], group * GROUP
+                for d in range(GROUP):
+                    numbers[d] = number(row[first + d])
+                low, high = numbers[0], numbers[0]
+                for d in range(GROUP):
+                    low, high = min(low, numbers[d]), max(high, numbers[d])
+                step = max((high - low) / np.float32(15.0), np.float32(SMALLEST))
+                grid[tile, group, lane], grid[tile, group, LANES + lane] = narrowed(step), narrowed(low)
+                scale, offset = widened(narrowed(step)), widened(narrowed(low))
+                for d in range(GROUP):
+                    level = np.floor((numbers[d] - low) / step + np.float32(0.5))
+                    error = level * scale + offset - numbers[d]
+                    lost += error * error
+                    whole += numbers[d] * numbers[d]
+                    half, within = d // (GROUP // 2), d % (GROUP // 2)
+                    place = (within // _BYTES * LANES + lane) * _BYTES + within % _BYTES
+                    weights[tile, group, place] |= np.uint8(level) << np.uint8(4 * half)
+        parts[tile, 0], parts[tile, 1] = lost, whole
+
+
+@compiled
 def product(x, norm, eps, weights, grid, bias, out):
     """``out`` uint16 [rows, outputs] = ``x`` [rows, size], float32 or bfloat16's bits, by the weights, plus ``bias``.
 
@@ -127,7 +160,7 @@ def product(x, norm, eps, weights, grid, bias, out):
                 out[row, first + d] = narrowed(part[row, d] + (bias[first + d] if len(bias) else np.float32(0.0)))
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def add_product(x, norm, eps, weights, grid, bias, stream):
     """``stream`` float32 [rows, outputs] += what ``product`` gives."""
     levels, scales, sums = _levels(x, norm, eps)
@@ -161,7 +194,7 @@ def _multiply(weights, grid, levels, scales, sums, part):
             row += 1
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def _levels(x, norm, eps):
     """Levels int8 [rows, size]; what one level stands for, and the sum of a group's numbers, float32 [rows, groups]."""
     rows, size = x.shape

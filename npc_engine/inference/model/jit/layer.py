@@ -3,11 +3,12 @@
 import numpy as np
 from numba import njit, prange
 
+from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import narrowed, widened
 from npc_engine.inference.model.jit.rows import FEW
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def rotate_and_store(qkv, cos, sin, slots, positions, query_norm, key_norm, eps, keys, values, query):
     """Split ``qkv`` uint16 [rows, heads + 2 * kv_heads, size]: rotated queries into ``query`` [rows, heads, size],
     rotated keys and values into their places in ``keys`` and ``values`` [slots, kv_heads, capacity, size].

@@ -17,6 +17,7 @@ from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
+_KEY_STEP = 64
 
 
 class JitOperations:
@@ -94,11 +95,13 @@ class JitOperations:
         """Many queries a slot: the library's products, with one softmax in place between them.
 
         Scores of the shared keys are [kv_heads, size * queries, shared], so that one product serves all slots; those
-        of a slot's own keys are [size * kv_heads, queries, own].
+        of a slot's own keys are [size * kv_heads, queries, own]. Both numbers of keys are whole steps: the library
+        compiles a product for each shape that it meets, and keeps it. What is behind the last key weighs nothing.
         """
-        spec, shared = self._spec, group.shared
+        spec, shared = self._spec, group.shared // _KEY_STEP * _KEY_STEP
         folded = fold(query, group, spec.kv_heads)
-        slots, own = slice(group.first, group.first + group.size), slice(shared, group.keys)
+        slots = slice(group.first, group.first + group.size)
+        own = slice(shared, min(-(-group.keys // _KEY_STEP) * _KEY_STEP, keys.shape[2]))
         own_keys, own_values = (store[slots, :, own].flatten(0, 1) for store in (keys, values))
         scores = torch.bmm(folded.flatten(0, 1), own_keys.transpose(1, 2))
         everyone = folded.transpose(0, 1).reshape(spec.kv_heads, -1, spec.head_dim)

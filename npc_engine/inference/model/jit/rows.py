@@ -7,6 +7,7 @@ and where a game has the other core, it costs a wait.
 import numpy as np
 from numba import njit, prange
 
+from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import exponential, from_bits, narrowed, number, size_bits, widened
 
 LARGEST, ZERO_POINT = 127, 128
@@ -14,7 +15,7 @@ FEW = 1 << 15
 """Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def to_levels(x, eps, stride, levels, scale):
     """Fill ``levels`` uint8 [rows, size] from ``x`` so that the largest of a row is LARGEST away from ZERO_POINT.
 
@@ -30,7 +31,7 @@ def to_levels(x, eps, stride, levels, scale):
             scale[row] = _to_levels(x[row], eps, stride, levels[row])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def scaled(product, scale, bias, out):
     """``out`` uint16 [rows, size] = ``product`` float32 times the row's ``scale``, plus ``bias`` if it is not empty."""
     if product.size < FEW:
@@ -41,7 +42,7 @@ def scaled(product, scale, bias, out):
             _scaled(product[row], scale[row], bias, out[row])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def add_scaled(stream, product, scale, bias):
     """``stream`` float32 [rows, size] += ``product`` times the row's ``scale``, plus ``bias`` if it is not empty."""
     if product.size < FEW:
@@ -52,7 +53,7 @@ def add_scaled(stream, product, scale, bias):
             _add_scaled(stream[row], product[row], scale[row], bias)
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def norm(x, weight, eps, out):
     """``out`` = ``x`` over its root mean square, times ``weight``: Zhang and Sennrich, arXiv 1910.07467.
 
@@ -66,7 +67,7 @@ def norm(x, weight, eps, out):
             _norm(x[row], weight, eps, out[row])
 
 
-@njit(parallel=True, fastmath=True, nogil=True, error_model="numpy", cache=True)
+@compiled
 def gate(gate_up, out):
     """``out`` [rows, size] = silu(left half) * right half of ``gate_up`` [rows, 2 * size], both uint16."""
     size = out.shape[1]
