@@ -7,6 +7,7 @@ schema is a value of the one that was given.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from math import floor, log10
 from typing import Any
 
@@ -16,6 +17,15 @@ Schema = Mapping[str, Any]
 
 MAX_BYTES = 16 * 1024
 MAX_DEPTH = 12
+MAX_PARTS = 2000
+"""Schemas in one, where each stands in for every reference to it: a few lines can refer to billions."""
+
+MAX_STEP = 1024
+"""``multipleOf``, its decimal point left out: a grammar has a state for every remainder."""
+
+MAX_STEPS = 8 * MAX_STEP
+"""All of them in one schema together."""
+
 MAX_STRING, MAX_ITEMS, MAX_NUMBER = 80, 8, 1_000_000
 """Ends for what has none: characters, entries, and how far numbers go in either direction."""
 
@@ -77,6 +87,7 @@ class _Bounder:
     def __init__(self, schema: object) -> None:
         self._schema = schema
         self._within: list[str] = []
+        self._parts = self._steps = 0
 
     def root(self) -> dict[str, Any]:
         plain = self._bound(self._schema, "", 0)
@@ -93,6 +104,13 @@ class _Bounder:
         if depth > MAX_DEPTH:
             raise SchemaUnsupported(
                 "The schema is nested too deeply.", remedy=f"At most {MAX_DEPTH} levels.", path=path
+            )
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise SchemaUnsupported(
+                "The schema is too large once its references are written out.",
+                remedy=f"Refer to fewer schemas: at most {MAX_PARTS:,} in all.",
+                path=path,
             )
         schema = {k: v for k, v in schema.items() if k not in _ANNOTATIONS and not k.startswith("x-")}
         if "$ref" in schema:
@@ -185,7 +203,7 @@ class _Bounder:
             case "string":
                 keys, bind = _TYPED_BY["string"], _string
             case "integer" | "number":
-                keys, bind = _TYPED_BY["number"], _integer if kind == "integer" else _number
+                keys, bind = _TYPED_BY["number"], self._integer if kind == "integer" else self._number
             case "array":
                 keys, bind = _TYPED_BY["array"], self._array
             case "object":
@@ -202,6 +220,10 @@ class _Bounder:
 
     def _array(self, schema: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
         prefix = schema.get("prefixItems", [])
+        if not isinstance(prefix, list | tuple):
+            raise SchemaUnsupported(
+                "Expected a list.", remedy="Name a schema for each item.", path=joined(path, "prefixItems")
+            )
         bound: dict[str, Any] = {}
         if prefix:
             bound["prefixItems"] = [
@@ -223,7 +245,7 @@ class _Bounder:
         if not isinstance(required, list | tuple):
             raise SchemaUnsupported("Expected a list.", remedy="Name the keys.", path=joined(path, "required"))
         for key in required:
-            if key not in named:
+            if not isinstance(key, str) or key not in named:
                 raise SchemaUnsupported(
                     f"The key {key!r} is required and not described.",
                     remedy="Add it to 'properties'.",
@@ -233,25 +255,36 @@ class _Bounder:
         counts: dict[str, Any] = {key: schema[key] for key in ("minProperties", "maxProperties") if key in schema}
         return {"properties": bound, "required": list(required), "additionalProperties": False, **counts}
 
+    def _integer(self, schema: dict[str, Any], path: str, _: int) -> dict[str, Any]:
+        low, high = _range(schema, path)
+        self._count_step(schema.get("multipleOf", 1), path)
+        ends = {} if _has_low(schema) else {"minimum": floor(low)}
+        return {**schema, **ends, **({} if _has_high(schema) else {"maximum": floor(high)})}
+
+    def _number(self, schema: dict[str, Any], path: str, _: int) -> dict[str, Any]:
+        low, high = _range(schema, path)
+        self._count_step(schema.get("multipleOf", 1), path)
+        ends = {} if _has_low(schema) else {"minimum": low}
+        # Digits end where steps do: hundredths, or finer ones for a range in which there are few of them.
+        step = 10.0 ** min(-2, floor(log10(high - low)) - 2) if high > low else None
+        steps = {"multipleOf": step} if step and "multipleOf" not in schema else {}
+        return {**schema, **ends, **({} if _has_high(schema) else {"maximum": high}), **steps}
+
+    def _count_step(self, step: float, path: str) -> None:
+        plain = Decimal(str(step))
+        digits = abs(plain) * 10 ** max(0, -int(plain.normalize().as_tuple().exponent))
+        self._steps += int(digits)
+        if digits > MAX_STEP or self._steps > MAX_STEPS:
+            raise SchemaUnsupported(
+                f"Multiples of {step} are too many to keep apart.",
+                remedy=f"Use a step whose digits make a number of at most {MAX_STEP:,}, {MAX_STEPS:,} in all.",
+                path=joined(path, "multipleOf"),
+            )
+
 
 def _string(schema: dict[str, Any], path: str, _: int) -> dict[str, Any]:
     least = _count(schema, "minLength", path, 0)
     return {**schema, "maxLength": _count(schema, "maxLength", path, max(least, MAX_STRING))}
-
-
-def _integer(schema: dict[str, Any], path: str, _: int) -> dict[str, Any]:
-    low, high = _range(schema, path)
-    ends = {} if _has_low(schema) else {"minimum": floor(low)}
-    return {**schema, **ends, **({} if _has_high(schema) else {"maximum": floor(high)})}
-
-
-def _number(schema: dict[str, Any], path: str, _: int) -> dict[str, Any]:
-    low, high = _range(schema, path)
-    ends = {} if _has_low(schema) else {"minimum": low}
-    # Digits end where steps do: hundredths, or finer ones for a range in which there are few of them.
-    step = 10.0 ** min(-2, floor(log10(high - low)) - 2) if high > low else None
-    steps = {"multipleOf": step} if step and "multipleOf" not in schema else {}
-    return {**schema, **ends, **({} if _has_high(schema) else {"maximum": high}), **steps}
 
 
 def _has_low(schema: Schema) -> bool:

@@ -62,11 +62,14 @@ def filled(schema: Mapping[str, Any], there: Present) -> Mapping[str, Any] | Non
     made: dict[str, Any] = dict(schema)
     if isinstance(schema.get("properties"), Mapping):
         made["properties"] = {}
+        # One that is no list is refused where the schema is compiled.
+        required = schema.get("required")
+        required = required if isinstance(required, list | tuple) else ()
         for key, part in schema["properties"].items():
             inner = filled(part, there) if isinstance(part, Mapping) else part
             if inner is not None:
                 made["properties"][key] = inner
-            elif key in schema.get("required", ()):
+            elif key in required:
                 return None
     for key in _INSIDE:
         if isinstance(schema.get(key), list | tuple):

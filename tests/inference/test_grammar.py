@@ -157,6 +157,10 @@ def test_a_deadline_ends_a_constrained_request_that_has_not_begun(loaded: Loaded
         ({"type": "integer", "minimum": 2**60}, "minimum"),
         ("string", ""),
         ({"enum": [float("nan")]}, ""),
+        ({"type": "object", "properties": {}, "required": [{}]}, "required"),
+        ({"type": "array", "prefixItems": 5}, "prefixItems"),
+        ({"type": "integer", "multipleOf": 997_000}, "multipleOf"),
+        ({"type": "number", "multipleOf": 0.99991}, "multipleOf"),
     ],
 )
 def test_a_schema_that_no_grammar_can_keep_to_is_refused_with_the_path_to_it(
@@ -184,12 +188,26 @@ def test_no_schema_takes_long_to_compile(grammars: Grammars) -> None:
         {"type": "array", "items": {"type": "string"}, "minItems": 10**9},
         {"type": "string", "minLength": 10**9},
         nested,
+        {"type": "object", "properties": {f"k{i}": {"type": "integer", "multipleOf": 1021 - i} for i in range(300)}},
         {"anyOf": [{"enum": [f"{i}-{j}" for i in range(20)]} for j in range(80)]},
     ]
     for schema in hostile:
         started = time.perf_counter()
         with contextlib.suppress(SchemaUnsupported):
             grammars.of_schema(schema)
+        assert time.perf_counter() - started < 2.0
+
+
+def test_references_that_multiply_are_refused_before_they_are_written_out(grammars: Grammars) -> None:
+    grammars.of_schema({"type": "null"})
+    for levels, each in ((5, 100), (4, 12), (5, 4)):
+        definitions: dict[str, Any] = {
+            f"a{level}": {"anyOf": [{"$ref": f"#/$defs/a{level + 1}"}] * each} for level in range(levels)
+        }
+        definitions[f"a{levels}"] = {"type": "string", "pattern": "("}
+        started = time.perf_counter()
+        with pytest.raises(SchemaUnsupported):
+            grammars.of_schema({"$defs": definitions, "$ref": "#/$defs/a0"})
         assert time.perf_counter() - started < 2.0
 
 

@@ -45,3 +45,8 @@ def test_a_deed_is_told_in_words() -> None:
     args = {"item": "iron key", "to": {"who": ["Mira", "Bram"], "soon": True}, "why": None}
     assert Deed("give_item", args).told == "give item (item: iron key, to: who Mira and Bram, soon yes, why: nothing)"
     assert Deed("flee", {}).told == "flee"
+
+
+def test_required_keys_that_are_no_list_are_left_for_the_compiler_to_refuse() -> None:
+    schema = {"type": "object", "properties": {"to": {"x-entity": "people"}}, "required": 5}
+    assert filled(schema, {}) == {**schema, "properties": {}}
