@@ -4,6 +4,14 @@ import { once } from "node:events";
 
 const ENDS_WITHIN_MS = 30_000;
 
+/** Let `child` not outlive this process, even if that ends in the middle of something. */
+export function bind(child) {
+  const kill = () => child.kill("SIGTERM");
+  process.on("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
+  return child;
+}
+
 /** Ask `child` to stop, and see that it does. Safe to repeat. */
 export async function end(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-import { end } from "./child.js";
+import { bind, end } from "./child.js";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const CHECKOUT = join(HERE, "..", "..");
@@ -27,6 +27,7 @@ export class Engine {
       ["-m", "npc_engine.cli", "serve", "--port", "0", "--http-port", "0", "--personas", join(HERE, "personas"), "--data", data, ...flags],
       { cwd: CHECKOUT, stdio: ["ignore", "pipe", "inherit"] }, // its log is where its errors are explained
     );
+    bind(child);
     const lines = createInterface(child.stdout);
     const late = setTimeout(() => child.kill("SIGKILL"), STARTS_WITHIN_MS);
     const [line] = await Promise.race([once(lines, "line"), once(child, "exit").then(() => [""])]);

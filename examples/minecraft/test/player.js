@@ -2,6 +2,9 @@
 
 import { BotBody } from "../village/bot_body.js";
 
+// The runner ends a file that takes too long with this signal; what the file started must end with it.
+process.on("SIGTERM", () => process.exit(1));
+
 const WAITS_MS = 30_000;
 
 export class Player {

@@ -14,6 +14,9 @@ export const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const MOCK = ["--model", "mock", "--mock-pace", "0.02"];
 const STARTS_WITHIN_MS = 90_000;
 
+// The runner ends a file that takes too long with this signal; what the file started must end with it.
+process.on("SIGTERM", () => process.exit(1));
+
 export class Served {
   private constructor(
     private readonly process: ChildProcess,
@@ -28,6 +31,9 @@ export class Served {
       ["-m", "npc_engine.cli", "serve", "--port", "0", "--http-port", "0", "--data", data, ...MOCK, ...flags],
       { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] },
     );
+    const kill = (): void => void server.kill("SIGKILL");
+    process.on("exit", kill);
+    server.once("exit", () => process.off("exit", kill));
     let errors = "";
     server.stderr.on("data", (text: Buffer) => (errors += text.toString()));
     const late = setTimeout(() => server.kill("SIGKILL"), STARTS_WITHIN_MS);
