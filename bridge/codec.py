@@ -27,6 +27,9 @@ Frame = bytes | str
 
 UINT64_MAX = 2**64 - 1
 
+OWN_LIMITS = Limits(message_bytes=64 * 2**20, string_chars=2**24, depth=64, items=2**20)
+"""What a server may send: far above any limit of what it takes, since it is the side that is trusted."""
+
 
 class CodecError(Exception):
     """A frame is no message. ``code`` is a protocol error code; ``re`` the request's id, where it could be read."""
@@ -168,6 +171,11 @@ CODECS: Mapping[str, Codec] = {codec.subprotocol: codec for codec in (MSGPACK, J
 def codec_for(frame: Frame) -> Codec:
     """The codec of a client that named no subprotocol, by the kind of its first message."""
     return JSON if isinstance(frame, str) else MSGPACK
+
+
+def recoded(frame: Frame, old: Codec, new: Codec) -> Frame:
+    """A server's own message, written by ``old``, as ``new`` writes it."""
+    return new.encode(old.decode(frame, OWN_LIMITS))
 
 
 def _checked(value: Any, limits: Limits) -> dict[str, Any]:

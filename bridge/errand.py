@@ -12,18 +12,25 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Collection
 
 from bridge.protocol import (
+    ActionResult,
+    ActionsRegister,
+    ActionsUnregister,
     AnyAnswer,
     AnyRequest,
     AskStats,
     Budget,
+    Decide,
+    Decided,
     Error,
     Event,
     Hint,
     NpcDespawn,
+    NpcForget,
     NpcInspect,
     NpcList,
     NpcListing,
     NpcSpawn,
+    NpcUpdate,
     Ok,
     ReplyDelta,
     ReplyDone,
@@ -36,11 +43,23 @@ from bridge.translate import (
     from_stats,
     from_summary,
     path_to_npc,
+    to_action,
     to_budgets,
     to_happening,
     to_say,
+    to_scope,
+    to_update,
 )
-from npc_engine.errors import LimitExceeded, NpcEngineError, UnknownNpc
+from npc_engine.errors import (
+    LimitExceeded,
+    NpcEngineError,
+    SchemaUnsupported,
+    UnknownAction,
+    UnknownMood,
+    UnknownNpc,
+    UnknownPersona,
+)
+from npc_engine.world.actions import ActionBook
 from npc_engine.world.events import ReplyEvent
 from npc_engine.world.world import World
 
@@ -58,10 +77,11 @@ async def run_errand(
     after: Collection[asyncio.Task[None]] = (),
     *,
     sessions: Callable[[], int],
+    book: ActionBook,
 ) -> bool:
     """Carry out ``request`` once ``after`` are done, and post its answers. Never raises an error.
 
-    ``sessions`` says how many clients are connected.
+    ``sessions`` says how many clients are connected; ``book`` holds the actions of this one.
 
     Cancelling this task cancels the request, and none of ``after``.
 
@@ -85,7 +105,7 @@ async def run_errand(
     try:
         if after:
             await asyncio.wait(after)
-        await _carry_out(world, request, id, answer, sessions)
+        await _carry_out(world, request, id, answer, sessions, book)
         if isinstance(request, Say) and request.npc not in done:
             raise RuntimeError(f"the reply of {request.npc!r} ended without its last event")
     except asyncio.CancelledError:
@@ -109,6 +129,14 @@ def describe_failure(error: Exception, request: AnyRequest) -> Error:
         code, path = error.code, None
         if isinstance(error, UnknownNpc):
             path = path_to_npc(request, error.npc)
+        elif isinstance(error, UnknownAction):
+            path = error.path
+        elif isinstance(error, SchemaUnsupported):
+            path = error.path if isinstance(request, ActionsRegister) else _within("schema", error.path)
+        elif isinstance(error, UnknownMood):
+            path = "mood"
+        elif isinstance(error, UnknownPersona) and isinstance(request, NpcSpawn):
+            path = error.of
         elif isinstance(error, LimitExceeded) and isinstance(request, Budget):
             # The tiers are looked at in this order, and nothing is changed when one of them is too small.
             code, path = "bad_message", request.tiers()[0]
@@ -124,18 +152,26 @@ def describe_failure(error: Exception, request: AnyRequest) -> Error:
     return Error(re=re, code="internal", message=message, retry_after_ms=retry)
 
 
-async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Post, sessions: Callable[[], int]) -> None:
+async def _carry_out(
+    world: World, request: AnyRequest, id: int | str, post: Post, sessions: Callable[[], int], book: ActionBook
+) -> None:
     match request:
         case Say():
-            await _stream(world.say(to_say(request)), id, post)
+            await _stream(world.say(to_say(request, book)), id, post)
         case Event():
-            await _stream(world.happen(to_happening(request)), id, post)
+            await _stream(world.happen(to_happening(request, book)), id, post)
             post(Ok(re=id))
         case NpcSpawn():
             await world.spawn(request.npc, request.persona, world=request.world, variables=request.vars)
             post(Ok(re=id))
         case NpcDespawn():
             await world.despawn(request.npc)
+            post(Ok(re=id))
+        case NpcForget():
+            await world.forget(request.npc)
+            post(Ok(re=id))
+        case NpcUpdate():
+            await world.update(to_update(request))
             post(Ok(re=id))
         case NpcList():
             npcs = [
@@ -150,10 +186,35 @@ async def _carry_out(world: World, request: AnyRequest, id: int | str, post: Pos
         case Budget():
             await world.set_budgets(to_budgets(request))
             post(Ok(re=id))
+        case ActionsRegister():
+            await _register(world, request, book)
+            post(Ok(re=id))
+        case ActionsUnregister():
+            book.unregister(to_scope(request.scope), request.actions)
+            post(Ok(re=id))
+        case ActionResult():
+            await world.result(request.call, ok=request.ok, message=request.message or "")
+            post(Ok(re=id))
+        case Decide():
+            value = await world.decide(request.npc, request.question, request.json_schema, remember=request.remember)
+            post(Decided(re=id, value=value))
         case AskStats():
             post(from_stats(await world.stats(), sessions(), id))
         case _:
             raise AssertionError(f"{request.type} is answered by the session")
+
+
+async def _register(world: World, request: ActionsRegister, book: ActionBook) -> None:
+    """Take all of the actions or, when one of them can't be kept to, none."""
+    actions = [to_action(action) for action in request.actions]
+    for index, action in enumerate(actions):
+        try:
+            await world.check_action(action)
+        except SchemaUnsupported as error:
+            raise SchemaUnsupported(
+                error.message, remedy=error.remedy, path=_within(f"actions[{index}].schema", error.path)
+            ) from error
+    book.register(to_scope(request.scope), actions)
 
 
 async def _stream(events: AsyncIterator[ReplyEvent], id: int | str, post: Post) -> None:
@@ -166,3 +227,7 @@ async def _stream(events: AsyncIterator[ReplyEvent], id: int | str, post: Post) 
         close = getattr(events, "aclose", None)
         if close is not None:
             await close()
+
+
+def _within(path: str, more: str) -> str:
+    return f"{path}.{more}" if more else path

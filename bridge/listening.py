@@ -91,4 +91,4 @@ def _has_ipv6() -> bool:
     return True
 
 
-_ZERO = {"--port": "picks a free one", "--http-port": "does without HTTP"}
+_ZERO = {"--port": "picks a free one", "--http-port": "does without HTTP", "--neuro-port": "does without these games"}

@@ -1,42 +1,65 @@
 """What waits to be sent to one client: numbered, bounded, and merged where the client reads slowly.
 
 Messages are encoded when they come in, so that one that can't be written is its sender's error and not the
-connection's. A reply.delta that comes while the delta before it is still waiting is added to it: a client that keeps
-up gets every piece by itself, one that doesn't gets fewer and longer ones, and the text is the same. Since the merged
-piece keeps the number of the first, numbers have no gaps. The first to go are the stats that a client subscribed to:
-while one waits, the next is not wanted.
+connection's. A client that reads too slowly first loses the stats that it subscribed to: they are dropped while one
+of them waits, or anything else does in earnest. Then a reply.delta that comes while the delta before it is still
+waiting is added to it: a client that keeps up gets every piece by itself, one that doesn't gets fewer and longer ones,
+and the text is the same. Both happen before a number is given out, and a merged piece keeps the number of its first,
+so numbers have no gaps, and what has a number is the same whenever it is sent.
 """
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.codec import Codec, Frame
 from bridge.protocol import AnyAnswer, ReplyDelta, Stats
 
 # What a message costs beyond its text: its frame, its place in the queue. A guess on the high side.
-_OVERHEAD = 200
+OVERHEAD = 200
 
 # Merging stops here, well below what common WebSocket clients take as one message.
 _LARGEST_MERGE = 32 * 1024
 
+# Beyond this share of what may wait, the client is slow enough to do without stats.
+_BUSY = 0.25
+
+_Reply = tuple[int | str | None, str]
+
+
+class Outgoing(NamedTuple):
+    """A message as it goes over the wire. ``seq`` is its number in the session; None if it is none of its messages."""
+
+    frame: Frame
+    seq: int | None
+
 
 class _Waiting:
-    """One message that waits. ``pieces`` has the further texts of a delta that others were merged into."""
+    """One message that waits.
 
-    __slots__ = ("frame", "pieces", "plain", "size")
+    ``plain`` is that of a delta, which others may be merged into; ``pieces`` has their texts.
+    """
 
-    def __init__(self, plain: dict[str, Any], frame: Frame) -> None:
-        self.plain = plain
+    __slots__ = ("frame", "is_stats", "pieces", "plain", "seq", "size")
+
+    def __init__(self, frame: Frame, seq: int | None, plain: dict[str, Any] | None, *, is_stats: bool) -> None:
         self.frame = frame
+        self.seq = seq
+        self.plain = plain
         self.pieces: list[str] = []
-        self.size = len(frame) + _OVERHEAD
+        self.is_stats = is_stats
+        self.size = len(frame) + OVERHEAD
+
+    @property
+    def reply(self) -> _Reply | None:
+        """Which reply a delta belongs to."""
+        return None if self.plain is None else (self.plain.get("re"), self.plain["npc"])
 
 
 class Outbox:
     """The messages on their way to one client.
 
-    The caller must look at ``full`` after every ``put`` and end the session when it is: nothing here blocks, and
-    nothing but stats is dropped. ``codec`` may be set once it is known; nothing can be put before.
+    The caller must look at ``full`` after every ``put`` and stop waiting for the client when it is: nothing here
+    blocks, and nothing but stats is dropped. ``codec`` may be set once it is known; nothing can be put before.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -45,11 +68,11 @@ class Outbox:
         self._largest_merge = min(_LARGEST_MERGE, max_bytes // 4)
         self.codec: Codec | None = None
         self.bytes = 0
-        self._seq = 0
-        self._stats: _Waiting | None = None  # the one that a subscription left here
+        self.newest = 0  # the last number that was given out
+        self._has_stats = False  # that a subscription left here
         self._waiting: deque[_Waiting] = deque()
         # The last thing that waits of each reply, while it is a delta; what came between belongs to other replies.
-        self._tails: dict[tuple[int | str | None, str], _Waiting] = {}
+        self._tails: dict[_Reply, _Waiting] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -62,57 +85,62 @@ class Outbox:
     def put(self, message: AnyAnswer, *, numbered: bool = True) -> None:
         """Append ``message``; ``numbered`` messages get the session's next ``seq``. Raises CodecError."""
         assert self.codec is not None
-        reply = None
-        if isinstance(message, ReplyDelta):
-            reply = (message.re, message.npc)
-            tail = self._tails.get(reply)
-            if tail is not None and tail.size < self._largest_merge:
-                self._merge(tail, message)
-                return
-        pushed = isinstance(message, Stats) and message.re is None
-        if pushed and self._stats is not None:
+        is_delta = isinstance(message, ReplyDelta)
+        is_stats = isinstance(message, Stats) and message.re is None
+        if is_stats and (self._has_stats or self._busy):
+            return
+        reply = (message.re, npc) if (npc := getattr(message, "npc", None)) is not None else None
+        tail = self._tails.get(reply) if is_delta and reply is not None else None
+        if tail is not None and tail.size < self._largest_merge:
+            assert isinstance(message, ReplyDelta)
+            self._merge(tail, message.text)
             return
         plain = message.to_wire()
         if numbered:
-            plain["seq"] = self._seq + 1
-        waiting = _Waiting(plain, self.codec.encode(plain))
-        self._seq += numbered
+            plain["seq"] = self.newest + 1
+        frame = self.codec.encode(plain)
+        self.newest += numbered
+        waiting = _Waiting(frame, plain.get("seq"), plain if is_delta else None, is_stats=is_stats)
         self._waiting.append(waiting)
         self.bytes += waiting.size
-        if pushed:
-            self._stats = waiting
-        if reply is not None:
+        self._has_stats |= is_stats
+        if is_delta and reply is not None:
             self._tails[reply] = waiting
-        elif (npc := getattr(message, "npc", None)) is not None:
-            self._tails.pop((message.re, npc), None)
+        elif reply is not None:
+            self._tails.pop(reply, None)
 
-    def take(self) -> Frame | None:
-        """Remove the next message and return it as it goes over the wire; None if nothing waits."""
+    def take(self) -> Outgoing | None:
+        """Remove the next message and return it; None if nothing waits."""
         if not self._waiting:
             return None
-        assert self.codec is not None
         waiting = self._waiting.popleft()
         self.bytes -= waiting.size
-        if waiting is self._stats:
-            self._stats = None
-        if waiting.plain["type"] == "reply.delta":
-            reply = (waiting.plain.get("re"), waiting.plain["npc"])
-            if self._tails.get(reply) is waiting:
-                del self._tails[reply]
-        if not waiting.pieces:
-            return waiting.frame
-        return self.codec.encode({**waiting.plain, "text": waiting.plain["text"] + "".join(waiting.pieces)})
+        if waiting.is_stats:
+            self._has_stats = False
+        if (reply := waiting.reply) is not None and self._tails.get(reply) is waiting:
+            del self._tails[reply]
+        return Outgoing(self._frame(waiting), waiting.seq)
 
     def clear(self) -> None:
         """Drop all that waits."""
         self._waiting.clear()
         self._tails.clear()
-        self._stats = None
+        self._has_stats = False
         self.bytes = 0
 
-    def _merge(self, tail: _Waiting, message: ReplyDelta) -> None:
+    @property
+    def _busy(self) -> bool:
+        return len(self._waiting) > _BUSY * self.max_messages or self.bytes > _BUSY * self.max_bytes
+
+    def _frame(self, waiting: _Waiting) -> Frame:
+        if waiting.plain is None or not waiting.pieces:
+            return waiting.frame
         assert self.codec is not None
-        size = len(self.codec.encode({"text": message.text}))
-        tail.pieces.append(message.text)
+        return self.codec.encode({**waiting.plain, "text": waiting.plain["text"] + "".join(waiting.pieces)})
+
+    def _merge(self, tail: _Waiting, text: str) -> None:
+        assert self.codec is not None
+        size = len(self.codec.encode({"text": text}))
+        tail.pieces.append(text)
         tail.size += size
         self.bytes += size

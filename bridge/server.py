@@ -7,6 +7,8 @@ import asyncio
 import http
 import importlib.metadata
 import logging
+import shlex
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -19,9 +21,10 @@ from websockets.typing import Subprotocol
 
 from bridge.codec import CODECS
 from bridge.connection import Connection, Patience
+from bridge.hosts import Hosts
 from bridge.listening import cannot_listen, check_token, url_host
 from bridge.protocol import Heartbeat, Limits
-from bridge.session import GOING_AWAY, Rules, Session
+from bridge.session import GOING_AWAY, Rules
 from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,9 @@ FLOOD_BYTES = 4 * 1024 * 1024
 # Frames that were received and not yet looked at, per client. Few, because each may have FLOOD_BYTES.
 _FRAMES_AHEAD = 4
 
+# After a network was gone, everyone is back at once.
+_BACKLOG = 1024
+
 # Games stop answering while they load a level; a peer that is gone is noticed sooner than this on any local network.
 _KEEPALIVE_INTERVAL, _KEEPALIVE_TIMEOUT = 30.0, 120.0
 
@@ -42,7 +48,8 @@ class Server:
 
     ``port`` 0 picks a free one; ``port`` and ``url`` say which once it has started. ``token`` is what clients must
     know; listening beyond this machine requires one. ``origins`` are the web pages that may connect, as browsers
-    spell them (``https://example.org``, ``null`` for files); programs send none and are always let in.
+    spell them (``https://example.org``, ``null`` for files); programs send none and are always let in. With ``tls``
+    nobody on the way can read or change what is said.
 
     The world must outlive the server: close this first.
     """
@@ -55,39 +62,44 @@ class Server:
         port: int = 8765,
         token: str | None = None,
         origins: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         model: str = "",
         grace: float = 5.0,
-        max_clients: int = 256,
+        resume_window: float = 60.0,
+        max_clients: int = 2048,
         patience: Patience | None = None,
     ) -> None:
         """Raises OperatorError if this would let strangers in.
 
-        ``model`` is the name that clients are told. ``grace`` is how many seconds running replies get when closing.
+        ``model`` is the name that clients are told. ``grace`` is how many seconds running replies get when closing,
+        ``resume_window`` how many a session waits for a client that was cut off.
         """
         check_token(host, token)
         self.host = host
         self.port = port
         self.grace = grace
-        self._world = world
+        self._tls = tls
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._rules = Rules(
             limits=limits or Limits(),
             token=token or None,
             server=f"npc-engine {importlib.metadata.version('npc-engine')}",
             model=model,
+            resume_window=resume_window,
             heartbeat=Heartbeat(interval_ms=int(_KEEPALIVE_INTERVAL * 1000), timeout_ms=int(_KEEPALIVE_TIMEOUT * 1000)),
         )
         self._max_clients = max_clients
         self._patience = patience or Patience()
         self._connections: set[Connection] = set()
+        self._hosts = Hosts(world, self._rules, lambda: self.clients, most=max_clients, patience=self._patience.cancel)
         self._listener: websockets_server.Server | None = None
         self._closing = False
 
     @property
     def url(self) -> str:
         """Where clients connect to."""
-        return f"ws://{url_host(self.host)}:{self.port}"
+        return f"{'ws' if self._tls is None else 'wss'}://{url_host(self.host)}:{self.port}"
 
     @property
     def clients(self) -> int:
@@ -109,14 +121,17 @@ class Server:
                 server_header="npc-engine",
                 max_size=max(FLOOD_BYTES, self._rules.limits.message_bytes),
                 max_queue=_FRAMES_AHEAD,
-                ping_interval=_KEEPALIVE_INTERVAL,
-                ping_timeout=_KEEPALIVE_TIMEOUT,
+                ping_interval=self._rules.heartbeat.interval_ms / 1000,
+                ping_timeout=self._rules.heartbeat.timeout_ms / 1000,
                 close_timeout=self._patience.close,
+                backlog=_BACKLOG,
+                ssl=self._tls,
                 logger=logger.getChild("socket"),
             )
         except OSError as error:
             raise cannot_listen(error, self.host, self.port, flag="--port") from error
         self.port = self._listener.sockets[0].getsockname()[1]
+        self._hosts.start()
 
     async def close(self, grace: float | None = None) -> None:
         """Stop: accept nobody, let running replies end for ``grace`` seconds, say bye to everyone. Safe to repeat."""
@@ -125,7 +140,8 @@ class Server:
         self._closing = True
         self._listener.close(close_connections=False)
         wait = self.grace if grace is None else grace
-        await asyncio.gather(*(connection.drain(wait) for connection in tuple(self._connections)))
+        await self._hosts.close(wait)
+        await asyncio.gather(*(connection.ended() for connection in self._connections))
         await self._listener.wait_closed()
 
     async def __aenter__(self) -> Self:
@@ -142,8 +158,7 @@ class Server:
             await socket.close(GOING_AWAY, "the server is shutting down")
             return
         codec = CODECS[socket.subprotocol] if socket.subprotocol is not None else None
-        session = Session(self._rules, codec=codec, now=asyncio.get_running_loop().time())
-        connection = Connection(socket, session, self._world, self._patience, lambda: self.clients)
+        connection = Connection(socket, codec, self._hosts, self._patience)
         self._connections.add(connection)
         try:
             await connection.serve()
@@ -158,7 +173,10 @@ class Server:
                     "refused a web page from origin %r; put it on the list of origins if it is yours", origin
                 )
                 return connection.respond(
-                    http.HTTPStatus.FORBIDDEN, f"Pages from {origin!r} are not on this server's list of origins.\n"
+                    http.HTTPStatus.FORBIDDEN,
+                    f"Pages from {origin!r} are not on this server's list of origins, so that no page that a player "
+                    "happens to have open drives the player's engine. "
+                    f"Whoever runs the server adds one with: npc-engine serve --origin {shlex.quote(origin)}\n",
                 )
         if len(self._connections) >= self._max_clients:
             return connection.respond(

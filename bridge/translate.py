@@ -2,7 +2,9 @@
 
 from bridge import protocol
 from npc_engine.inference.request import TIERS, Budgets, Priority
+from npc_engine.mind.actions import Action
 from npc_engine.world import events
+from npc_engine.world.actions import ActionBook, Offers, Scope
 
 _PRIORITIES: dict[protocol.PriorityName, Priority] = {
     "player": Priority.PLAYER,
@@ -11,8 +13,8 @@ _PRIORITIES: dict[protocol.PriorityName, Priority] = {
 }
 
 
-def to_say(say: protocol.Say) -> events.Say:
-    """What the world is told when someone speaks."""
+def to_say(say: protocol.Say, book: ActionBook) -> events.Say:
+    """What the world is told when someone speaks, to whom what is in ``book`` is offered."""
     speaker = events.Speaker(say.speaker.id, say.speaker.name or say.speaker.id, say.speaker.kind)
     return events.Say(
         npc=say.npc,
@@ -22,10 +24,11 @@ def to_say(say: protocol.Say) -> events.Say:
         priority=_PRIORITIES[say.priority],
         deadline_ms=say.deadline_ms,
         max_tokens=say.max_tokens,
+        offers=Offers(book, None if say.actions is None else tuple(say.actions)),
     )
 
 
-def to_happening(event: protocol.Event) -> events.Happening:
+def to_happening(event: protocol.Event, book: ActionBook) -> events.Happening:
     """What the world is told when something happens."""
     return events.Happening(
         hearers=tuple(event.hearers),
@@ -33,6 +36,33 @@ def to_happening(event: protocol.Event) -> events.Happening:
         kind=event.kind,
         salience=event.salience,
         silent=event.silent,
+        offers=Offers(book),
+    )
+
+
+def to_scope(scope: protocol.Scope) -> Scope:
+    """Whose actions they are."""
+    return Scope(npc=scope.npc, persona=scope.persona)
+
+
+def to_action(action: protocol.Action) -> Action:
+    """What an NPC can do."""
+    if action.json_schema is None:
+        return Action(action.name, action.description)
+    return Action(action.name, action.description, action.json_schema)
+
+
+def to_update(update: protocol.NpcUpdate) -> events.Update:
+    """What the world is told about an NPC."""
+    relationships = update.relationships or {}
+    return events.Update(
+        npc=update.npc,
+        state=dict(update.state or {}),
+        mood=update.mood,
+        relationships={
+            other: None if changed is None else changed.model_dump(exclude_none=True)
+            for other, changed in relationships.items()
+        },
     )
 
 
@@ -48,6 +78,8 @@ def from_event(event: events.ReplyEvent, re: int | str) -> protocol.AnyAnswer:
             return protocol.ReplyDelta(re=re, npc=event.npc, text=event.text)
         case events.ReplySentence():
             return protocol.ReplySentence(re=re, npc=event.npc, text=event.text)
+        case events.ReplyAction():
+            return protocol.ReplyAction(re=re, npc=event.npc, call=event.call, name=event.name, args=dict(event.args))
         case events.ReplyStarted():
             return protocol.ReplyStart(re=re, npc=event.npc)
         case events.ReplyDone():

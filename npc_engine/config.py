@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 import psutil
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from npc_engine.errors import OperatorError
 
@@ -72,7 +72,13 @@ def _expand(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111
 
 
+def _split(value: Any) -> Any:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
 Folder = Annotated[Path, BeforeValidator(_expand)]
+File = Folder
+Origin = Annotated[str, Field(pattern=r"^(null|[A-Za-z][A-Za-z0-9+.-]*://[^/\s*]+/?)$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -84,14 +90,23 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 0.0.0.0 for all of them")
     port: Port = Field(8765, description="a whole number from 0 to 65535, 0 for any free port")
     http_port: Port = Field(8766, description="a whole number from 0 to 65535, 0 for no HTTP")
+    neuro_port: Port = Field(0, description="a whole number from 0 to 65535, 0 for no games of the Neuro SDK")
+    neuro_persona: str | None = Field(None, min_length=1, description="a persona that plays those games")
     data: Folder = Field(default_factory=default_data, description="a folder for journals and what NPCs remember")
     personas: Folder = Field(default_factory=example_worlds, description="a folder of persona and world files")
     model: str = Field(
         "default",
         min_length=1,
-        description="default, a model folder, a .gguf file, or a Hugging Face id (org/name)",
+        description="default, a model folder, a .gguf file, a Hugging Face id (org/name), or mock for none",
     )
+    mock_pace: float = Field(0.0, ge=0, le=60, description="seconds that the mock takes for a token, from 0 to 60")
+    seed: int | None = Field(None, ge=0, lt=1 << 63, description="a whole number from 0 on")
     token: SecretStr | None = Field(None, min_length=1, description="what clients must send in hello")
+    origin: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="web pages as browsers spell them, such as https://example.org, or null for local files"
+    )
+    tls_cert: File | None = Field(None, description="a PEM file with a certificate")
+    tls_key: File | None = Field(None, description="a PEM file with the certificate's key")
     cache: Folder = Field(default_factory=default_cache, description="a folder for models")
     max_batch: int = Field(32, ge=1, le=1024, description="how many NPCs may speak at once, from 1 to 1024")
     threads: int | None = Field(None, ge=1, le=1024, description="how many processor threads to use, at least 1")
@@ -167,7 +182,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise OperatorError(
             f"The settings file {file} is not valid TOML: {error}.", remedy='Write one setting a line: key = "value".'
         ) from None
-    for key in ("data", "personas", "cache"):
+    for key in ("data", "personas", "cache", "tls_cert", "tls_key"):
         if isinstance(values.get(key), str):
             values[key] = str(file.absolute().parent / Path(values[key]).expanduser())
     return values

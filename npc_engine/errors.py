@@ -4,6 +4,8 @@ Every error that crosses a room carries a stable ``code`` (the protocol's error 
 wrong, and a remedy that says what would be right.
 """
 
+from typing import Literal
+
 
 class NpcEngineError(Exception):
     """Base of all errors this project raises on purpose.
@@ -32,9 +34,13 @@ class UnknownNpc(NpcEngineError):
 
 
 class UnknownPersona(NpcEngineError):
-    """The named persona is in no loaded world."""
+    """The named persona is in no loaded world; or, if ``of`` says so, there is no world of that name."""
 
     code = "unknown_persona"
+
+    def __init__(self, message: str, *, of: Literal["persona", "world"] = "persona", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.of = of
 
 
 class InvalidPersona(NpcEngineError):
@@ -43,10 +49,36 @@ class InvalidPersona(NpcEngineError):
     code = "invalid_persona"
 
 
+class UnknownMood(NpcEngineError):
+    """The NPC's persona can't be in the named mood."""
+
+    code = "bad_message"
+
+
 class LimitExceeded(NpcEngineError):
     """What was sent is larger than what the engine takes."""
 
     code = "limit_size"
+
+
+class UnknownAction(NpcEngineError):
+    """An action was named that nobody registered, or a call that is not open. ``path`` leads to where it is named."""
+
+    code = "unknown_action"
+
+    def __init__(self, message: str, *, remedy: str = "", path: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.path = path
+
+
+class SchemaUnsupported(NpcEngineError):
+    """No grammar can be made of a JSON Schema. ``path`` leads into it, to what can't be done."""
+
+    code = "schema_unsupported"
+
+    def __init__(self, message: str, *, remedy: str = "", path: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.path = path
 
 
 class Overloaded(NpcEngineError):

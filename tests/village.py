@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from npc_engine.inference.grammar import Grammars
 from npc_engine.inference.load import LoadedEngine
 from npc_engine.inference.request import (
     Budgets,
@@ -49,7 +50,8 @@ def make_library(**changes: object) -> Mapping[str, LoadedWorld]:
 def language_of(loaded: LoadedEngine) -> Language:
     """The language of a loaded model."""
     folder = loaded.spec.folder
-    return Language(loaded.tokenizer, read_markup(folder, loaded.tokenizer), loaded.spec.end_ids)
+    markup, end_ids = read_markup(folder, loaded.tokenizer), loaded.spec.end_ids
+    return Language(loaded.tokenizer, markup, end_ids, Grammars(folder, end_ids))
 
 
 class Overheard:
@@ -83,6 +85,9 @@ class Overheard:
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         self.prefetched.append(prompt)
         await self._generator.prefetch(prompt, within)
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        await self._generator.forget(prompt, shared, keep)
 
     async def set_budgets(self, budgets: Budgets) -> None:
         await self._generator.set_budgets(budgets)
@@ -119,6 +124,7 @@ class Script:
         self.kept: set[tuple[int, ...]] = set()
         self.prefetched: list[tuple[tuple[int, ...], float]] = []
         self.budgets: list[Budgets] = []
+        self.forgotten: list[tuple[int, ...]] = []
 
     def new_id(self) -> str:
         self._numbers += 1
@@ -129,6 +135,9 @@ class Script:
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         self.prefetched.append((prompt, within))
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        self.forgotten.append(prompt)
 
     async def set_budgets(self, budgets: Budgets) -> None:
         self.budgets.append(budgets)

@@ -1,6 +1,7 @@
 """The Python client of the bridge: ``Client``, the replies it gives and the errors it raises."""
 
-from bridge.client.client import DEFAULT_URL, Client
+from bridge.client.client import Client
+from bridge.client.dialling import DEFAULT_URL
 from bridge.client.errors import ConnectionLost, ProtocolError, ServerUnreachable
 from bridge.client.exchange import Reactions, Reply
 from bridge.protocol import ReplyDone, Speaker, Stats

@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import random
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
+from bridge.client.dialling import DEFAULT_URL, dial
 from bridge.client.errors import ConnectionLost, ProtocolError, ServerUnreachable
 from bridge.client.exchange import Exchange, Reactions, Reply, is_last
-from bridge.codec import CODECS, MSGPACK, Codec, CodecError
+from bridge.codec import CODECS, MSGPACK, OWN_LIMITS, Codec, CodecError
 from bridge.protocol import (
     VERSION,
     AnyAnswer,
@@ -28,18 +30,21 @@ from bridge.protocol import (
     Event,
     Hello,
     Hint,
-    Limits,
     MemoryCompacted,
     NpcDespawn,
+    NpcForget,
     NpcInfo,
     NpcInspect,
     NpcList,
     NpcListing,
     NpcSpawn,
     NpcSummary,
+    NpcUpdate,
     Ping,
+    Pong,
     PriorityName,
     Request,
+    Resume,
     Say,
     Speaker,
     Stats,
@@ -50,12 +55,17 @@ from bridge.protocol import (
 )
 from bridge.protocol.explain import explain
 
-# What a server may send: far above any limit of what it takes, since it is the side that is trusted.
-_SERVER_LIMITS = Limits(message_bytes=64 * 2**20, string_chars=2**24, depth=64, items=2**20)
-
 logger = logging.getLogger(__name__)
 
-DEFAULT_URL = "ws://127.0.0.1:8765"
+# Close codes after which there is no session to come back to: the server shuts down, doesn't want this client, or
+# another connection has taken the session over.
+_FINAL = (1001, 1008, 4001)
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0
+"""Seconds between two attempts to come back, each about twice the one before: many clients may be trying."""
+
+# Of the ping that follows a resumed session's missed messages. Requests have positive numbers.
+_CAUGHT_UP = -1
 
 A = TypeVar("A", bound=AnyAnswer)
 R = TypeVar("R", bound=Request)
@@ -69,7 +79,10 @@ class Client:
             async for piece in npc.say("greta", "Good morning!"):
                 print(piece, end="")
 
-    Methods raise ProtocolError when the server refuses or fails a request, and ConnectionLost when it goes away.
+    A connection that is lost is made again, and what was missed meanwhile comes then: nobody who waits for an answer
+    notices more than that it takes longer. Methods raise ProtocolError when the server refuses or fails a request, and
+    ConnectionLost when it goes away, or comes back without its session: then open requests have no answer, and new ones
+    may be made.
     ``on_compacted`` is called with every ``memory.compacted``, ``on_stats`` with the ``stats`` that were subscribed to.
     All of it belongs to one event loop.
     """
@@ -79,6 +92,7 @@ class Client:
         url: str = DEFAULT_URL,
         *,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         name: str = "python",
         version: str = "",
         game: str = "",
@@ -87,7 +101,10 @@ class Client:
         on_compacted: Callable[[MemoryCompacted], None] | None = None,
         on_stats: Callable[[Stats], None] | None = None,
     ) -> None:
-        """``timeout`` is how many seconds connecting may take; requests take as long as they take."""
+        """``timeout`` is how many seconds connecting may take; requests take as long as they take.
+
+        ``tls`` says whose certificates to trust at a ``wss://`` address, if not those that this machine trusts.
+        """
         self.url = url
         self.on_compacted = on_compacted
         self.on_stats = on_stats
@@ -96,14 +113,19 @@ class Client:
         )
         self._codec: Codec = CODECS[subprotocol]
         self._timeout = timeout
+        self._tls = tls
         self._ids = itertools.count(1)
         self._exchanges: dict[int | str, Exchange] = {}
         self._outgoing: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self._cancelled: set[int | str] = set()
+        self._topics: Sequence[Topic] = ()
         self._socket: ClientConnection | None = None
         self._welcome: Welcome | None = None
+        self._last_seq = 0
+        self._holding = False  # requests wait until everything that was missed has come
         self._lost: ConnectionLost | None = None
         self._bye = ""
-        self._tasks: list[asyncio.Task[None]] = []
+        self._running: asyncio.Task[None] | None = None
 
     @property
     def welcome(self) -> Welcome:
@@ -114,19 +136,11 @@ class Client:
     async def __aenter__(self) -> Self:
         """Connect and say hello. Raises ServerUnreachable, or ProtocolError if the server doesn't let us in."""
         try:
-            async with asyncio.timeout(self._timeout):
-                self._socket = await self._connect()
-                await self._greet(self._socket)
-        except TimeoutError as error:
-            await self.close()
-            raise ServerUnreachable(
-                f"{self.url} doesn't answer within {self._timeout:g} seconds.",
-                remedy="Is it an NPC Engine, and is it busy?",
-            ) from error
+            self._socket = await self._enter(None)
         except BaseException:
             await self.close()
             raise
-        self._tasks = [asyncio.create_task(self._read(self._socket)), asyncio.create_task(self._write(self._socket))]
+        self._running = asyncio.create_task(self._run(self._socket))
         return self
 
     async def __aexit__(
@@ -136,11 +150,11 @@ class Client:
 
     async def close(self) -> None:
         """Leave. The server cancels what is still running. Safe to repeat."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
         if self._socket is not None:
             await self._socket.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._lose("this client was closed")
 
     async def spawn(
@@ -153,6 +167,23 @@ class Client:
     async def despawn(self, npc: str) -> None:
         """Park ``npc``: it keeps everything and hears nothing."""
         await self._ask(_made(NpcDespawn, id=next(self._ids), npc=npc))
+
+    async def forget(self, npc: str) -> None:
+        """Delete ``npc`` for good. Whoever is spawned under its id from now on is somebody new."""
+        await self._ask(_made(NpcForget, id=next(self._ids), npc=npc))
+
+    async def update(
+        self,
+        npc: str,
+        *,
+        state: Mapping[str, object] | None = None,
+        mood: str | None = None,
+        relationships: Mapping[str, Mapping[str, object] | None] | None = None,
+    ) -> None:
+        """Tell ``npc`` how things are: facts by name, its mood, how it stands to others by id. None takes one away."""
+        told = {"state": state, "mood": mood, "relationships": relationships}
+        given = {name: value for name, value in told.items() if value is not None}
+        await self._ask(_made(NpcUpdate, id=next(self._ids), npc=npc, **given))
 
     async def list(self, *, active: bool | None = None) -> Sequence[NpcSummary]:
         """The NPCs that the server knows; only spawned or only parked ones if ``active`` says so."""
@@ -220,6 +251,7 @@ class Client:
     async def subscribe(self, *topics: Topic) -> None:
         """Be told about ``topics`` from now on, and about no others: ``stats`` go to ``on_stats``, once a second."""
         await self._ask(_made(Subscribe, id=next(self._ids), topics=[*topics]))
+        self._topics = topics
 
     async def ping(self) -> float:
         """Ask whether the server is there. Returns the seconds that it took to answer."""
@@ -228,46 +260,94 @@ class Client:
         await self._ask(Ping(id=next(self._ids)))
         return loop.time() - start
 
-    async def _connect(self) -> ClientConnection:
+    async def _enter(self, resume: Resume | None) -> ClientConnection:
+        """Connect and say hello. Raises ServerUnreachable, or ProtocolError if the server doesn't let us in."""
+        socket: ClientConnection | None = None
         try:
-            return await connect(
-                self.url,
-                subprotocols=[Subprotocol(self._codec.subprotocol)],
-                compression=None,
-                proxy=None,  # the server is on this machine or near it
-                max_size=_SERVER_LIMITS.message_bytes,
-                open_timeout=self._timeout,
-                close_timeout=2.0,
-                ping_timeout=120.0,
-            )
-        except InvalidStatus as error:
-            told = bytes(error.response.body or b"").decode(errors="replace").strip()
-            raise ServerUnreachable(f"{self.url} refuses with status {error.response.status_code}. {told}") from error
-        except (InvalidHandshake, EOFError) as error:
+            async with asyncio.timeout(self._timeout):
+                socket = await dial(self.url, self._codec.subprotocol, self._timeout, self._tls)
+                await self._greet(socket, resume)
+        except BaseException as error:
+            if socket is not None:
+                await socket.close()
+            if not isinstance(error, TimeoutError):
+                raise
             raise ServerUnreachable(
-                f"What listens at {self.url} is no NPC Engine ({error}).", remedy="Name the address of one."
+                f"{self.url} doesn't answer within {self._timeout:g} seconds.",
+                remedy="Is it an NPC Engine, and is it busy?",
             ) from error
-        except (InvalidURI, ValueError) as error:
-            raise ServerUnreachable(f"{self.url!r} is no address.", remedy=f"Write it as {DEFAULT_URL}.") from error
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise ServerUnreachable(
-                f"No NPC Engine answers at {self.url}.",
-                remedy="Start one with `npc-engine serve`, or name the address of one.",
-            ) from error
+        return socket
 
-    async def _greet(self, socket: ClientConnection) -> None:
+    async def _greet(self, socket: ClientConnection, resume: Resume | None) -> None:
         try:
-            await socket.send(self._codec.encode(self._hello.to_wire()))
-            answer = self._decode(await socket.recv())
+            await socket.send(self._codec.encode(self._hello.model_copy(update={"resume": resume}).to_wire()))
+            answer = _read(self._decode(await socket.recv()))
         except ConnectionClosed as error:
             raise ServerUnreachable(f"{self.url} closed the connection before it said anything.") from error
+        except CodecError as error:
+            raise ServerUnreachable(f"What listens at {self.url} doesn't answer as an NPC Engine does.") from error
         if isinstance(answer, Error):
             raise ProtocolError.of(answer)
         if not isinstance(answer, Welcome):
             raise ServerUnreachable(f"What listens at {self.url} doesn't answer as an NPC Engine does.")
         self._welcome = answer
+        self._outgoing = asyncio.Queue()
+        self._holding = answer.resumed
+        if answer.resumed:
+            # Once this is answered all that was missed is here, and what is still open may never have arrived.
+            self._outgoing.put_nowait(self._codec.encode(Ping(id=_CAUGHT_UP).to_wire()))
+            return
+        self._last_seq = answer.seq or 0
+        if resume is not None:
+            self._fail(ConnectionLost(f"The connection to {self.url} was lost, and the session with it."))
+            if self._topics:
+                topics = Subscribe(id=next(self._ids), topics=[*self._topics])
+                self._outgoing.put_nowait(self._codec.encode(topics.to_wire()))
+
+    async def _run(self, socket: ClientConnection) -> None:
+        """Talk until there is nobody to talk to any more."""
+        reason = "this client was closed"
+        try:
+            while True:
+                reason, final = await self._talk(socket)
+                if final:
+                    return
+                came_back = await self._come_back()
+                if came_back is None:
+                    return
+                self._socket = socket = came_back
+        finally:
+            # Whatever ended it, nobody may wait for an answer that can't come.
+            self._lose(reason)
+
+    async def _talk(self, socket: ClientConnection) -> tuple[str, bool]:
+        """Read and write until the connection ends. Why it did, and whether that is final."""
+        writer = asyncio.create_task(self._write(socket))
+        self._bye = ""
+        try:
+            while True:
+                self._receive(self._decode(await socket.recv()))
+        except ConnectionClosed:
+            reason = self._bye or socket.close_reason or f"the connection closed with code {socket.close_code}"
+            return reason, socket.close_code in _FINAL
+        except CodecError as error:
+            return f"it sent what can't be read: {error.message}", True
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def _come_back(self) -> ClientConnection | None:
+        """A connection on which the session goes on, or a new one begins; None if there is none in time."""
+        delay = _FIRST_DELAY
+        with contextlib.suppress(TimeoutError, ProtocolError):
+            async with asyncio.timeout(self.welcome.resume_window_ms / 1000):
+                while True:
+                    await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+                    try:
+                        return await self._enter(Resume(session=self.welcome.session, last_seq=self._last_seq))
+                    except ServerUnreachable:
+                        delay = min(2 * delay, _LONGEST_DELAY)
+        return None
 
     async def _ask(self, request: Request) -> AnyAnswer:
         exchange = self._open(request)
@@ -289,7 +369,8 @@ class Client:
             exchange.fail(error)
             return exchange
         self._exchanges[request.id] = exchange
-        self._outgoing.put_nowait(frame)
+        if not self._holding:
+            self._outgoing.put_nowait(frame)
         return exchange
 
     def _encode(self, request: Request) -> bytes | str:
@@ -306,54 +387,68 @@ class Client:
 
     def _cancel(self, target: int | str | None) -> None:
         if target is not None and target in self._exchanges and self._lost is None:
-            self._outgoing.put_nowait(self._codec.encode(Cancel(target=target).to_wire()))
+            self._cancelled.add(target)
+            if not self._holding:
+                self._outgoing.put_nowait(self._codec.encode(Cancel(target=target).to_wire()))
 
     async def _write(self, socket: ClientConnection) -> None:
+        outgoing = self._outgoing
         with contextlib.suppress(ConnectionClosed):
             while True:
-                await socket.send(await self._outgoing.get())
+                await socket.send(await outgoing.get())
 
-    async def _read(self, socket: ClientConnection) -> None:
-        problem = ""
-        try:
-            async for frame in socket:
-                answer = self._decode(frame)
-                if answer is not None:
-                    self._receive(answer)
-        except ConnectionClosed:
-            pass
-        except CodecError as error:
-            problem = f"it sent what can't be read: {error.message}"
-        finally:
-            # Whatever ended the reading, nobody may wait for an answer that can't come.
-            reason = socket.close_reason or f"the connection closed with code {socket.close_code}"
-            self._lose(problem or self._bye or reason)
+    def _decode(self, frame: bytes | str) -> dict[str, Any]:
+        return self._codec.decode(frame, OWN_LIMITS)
 
-    def _decode(self, frame: bytes | str) -> AnyAnswer | None:
-        try:
-            return read_answer(self._codec.decode(frame, _SERVER_LIMITS))
-        except ValidationError as error:
-            raise CodecError("bad_message", str(error)) from error
-
-    def _receive(self, answer: AnyAnswer) -> None:
+    def _receive(self, plain: dict[str, Any]) -> None:
+        answer = _read(plain)
+        # Messages of types that came after this version count, too.
+        if isinstance(seq := plain.get("seq"), int):
+            if seq <= self._last_seq:
+                return
+            self._last_seq = seq
         if isinstance(answer, Bye):
             self._bye = answer.reason
         elif isinstance(answer, MemoryCompacted):
             _tell("on_compacted", self.on_compacted, answer)
         elif isinstance(answer, Stats) and answer.re is None:
             _tell("on_stats", self.on_stats, answer)
-        elif answer.re is not None and (exchange := self._exchanges.get(answer.re)) is not None:
+        elif isinstance(answer, Pong) and answer.re == _CAUGHT_UP:
+            self._send_again()
+        elif answer is not None and answer.re is not None and answer.re in self._exchanges:
+            exchange = self._exchanges[answer.re]
             last = is_last(exchange.request, answer)
             if last:
                 del self._exchanges[answer.re]
+                self._cancelled.discard(answer.re)
             exchange.receive(answer, last=last)
+
+    def _send_again(self) -> None:
+        """Send all that is open. What had arrived already is not done twice: the server knows it by its id."""
+        self._holding = False
+        for id, exchange in self._exchanges.items():
+            self._outgoing.put_nowait(self._codec.encode(exchange.request.to_wire()))
+            if id in self._cancelled:
+                self._outgoing.put_nowait(self._codec.encode(Cancel(target=id).to_wire()))
 
     def _lose(self, reason: str) -> None:
         if self._lost is None:
             self._lost = ConnectionLost(f"The connection to {self.url} ended: {reason}.")
+        self._fail(self._lost)
+
+    def _fail(self, error: ConnectionLost) -> None:
         for exchange in self._exchanges.values():
-            exchange.fail(self._lost)
+            exchange.fail(error)
         self._exchanges.clear()
+        self._cancelled.clear()
+
+
+def _read(plain: Mapping[str, Any]) -> AnyAnswer | None:
+    """A message of the server; None for one of a later version. Raises CodecError."""
+    try:
+        return read_answer(plain)
+    except ValidationError as error:
+        raise CodecError("bad_message", str(error)) from error
 
 
 def _tell(name: str, listener: Callable[[A], None] | None, answer: A) -> None:

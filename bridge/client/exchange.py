@@ -153,8 +153,10 @@ class Reactions:
 
 def is_last(request: Request, answer: AnyAnswer) -> bool:
     """Whether ``answer`` is the last one to ``request``."""
-    if isinstance(answer, Error | Ok):
+    if isinstance(answer, Error):
         return True
     if request.type == "say":
         return isinstance(answer, ReplyDone)
+    if isinstance(answer, Ok):
+        return True
     return not answer.type.startswith("reply.")

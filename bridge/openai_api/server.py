@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import socket
+import ssl
 from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Self
@@ -54,6 +55,7 @@ class HttpServer:
         port: int = 8766,
         token: str | None = None,
         origins: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
         grace: float = 5.0,
     ) -> None:
         """Raises OperatorError if this would let strangers in."""
@@ -73,13 +75,15 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=math.ceil(grace) + _LAST_WORDS,
         )
+        config.load()
+        config.ssl = self._tls = tls
         self._uvicorn = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """What clients call the base URL."""
-        return f"http://{url_host(self.host)}:{self.port}/v1"
+        return f"{'http' if self._tls is None else 'https'}://{url_host(self.host)}:{self.port}/v1"
 
     async def start(self) -> None:
         """Listen. Returns when clients can connect. Raises OperatorError if that is impossible here."""

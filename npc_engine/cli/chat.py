@@ -64,10 +64,12 @@ def chat(
 def _client(loop: "BackgroundLoop", settings: "Settings", url: str | None, *, own_engine: bool) -> "Iterator[Client]":
     """A client of the server at ``url``, of one that runs here anyway, or of one that is started for this talk."""
     from bridge.client import Client, ServerUnreachable
+    from bridge.tls import trusting
 
     token = settings.token.get_secret_value() if settings.token else None
     if not own_engine or url is not None:
-        client = Client(url or f"ws://{_LOCAL}:{settings.port}", token=token, name="chat")
+        scheme, tls = ("ws", None) if settings.tls_cert is None else ("wss", trusting(settings.tls_cert))
+        client = Client(url or f"{scheme}://{_LOCAL}:{settings.port}", token=token, tls=tls, name="chat")
         try:
             loop.run(client.__aenter__())
         except ServerUnreachable:

@@ -56,7 +56,9 @@ def _machine() -> dict[str, str]:
     for index in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(index)
         rows[f"cuda:{index}"] = f"{gpu.name}, {size(gpu.total_memory)}"
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        rows["graphics"] = "the engine's work on a GPU is tested on processors only, see docs/engine.md"
+    else:
         built = "is built for the processor only" if torch.version.cuda is None else "finds none that it can use"
         rows["graphics"] = f"none: torch {built}"
     return rows

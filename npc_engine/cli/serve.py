@@ -16,11 +16,18 @@ from npc_engine.cli.options import (
     HttpPort,
     MaxBatch,
     MaxContext,
+    MockPace,
     Model,
+    NeuroPersona,
+    NeuroPort,
+    Origin,
     Personas,
     Port,
     RamBudget,
+    Seed,
     Threads,
+    TlsCert,
+    TlsKey,
     Token,
     Weights,
     given,
@@ -38,6 +45,9 @@ def serve(
     personas: Personas = None,
     model: Model = None,
     token: Token = None,
+    origin: Origin = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     config: Config = None,
     threads: Threads = None,
     dtype: Dtype = None,
@@ -47,6 +57,10 @@ def serve(
     device_budget: DeviceBudget = None,
     ram_budget: RamBudget = None,
     disk_budget: DiskBudget = None,
+    seed: Seed = None,
+    mock_pace: MockPace = None,
+    neuro_port: NeuroPort = None,
+    neuro_persona: NeuroPersona = None,
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
@@ -63,6 +77,9 @@ def serve(
         personas=personas,
         model=model,
         token=token,
+        origin=origin or None,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         threads=threads,
         dtype=dtype,
         weights=weights,
@@ -71,6 +88,10 @@ def serve(
         device_budget=device_budget,
         ram_budget=ram_budget,
         disk_budget=disk_budget,
+        seed=seed,
+        mock_pace=mock_pace,
+        neuro_port=neuro_port,
+        neuro_persona=neuro_persona,
     )
     try:
         with (
@@ -81,7 +102,7 @@ def serve(
             interrupts.check()
             progress.end()
             err.print(_describe(prepared), markup=False)
-            err.print(f"{prepared.settings.model}: {prepared.loaded.choice.explain()}", markup=False)
+            err.print(f"{prepared.settings.model}: {prepared.voice.explanation}", markup=False)
             asyncio.run(_serve(prepared))
     except KeyboardInterrupt:
         # Asked to stop while it was still starting: nothing was promised to anyone yet.
@@ -104,11 +125,20 @@ async def _serve(prepared: "Prepared") -> None:
     settings, stop = prepared.settings, stop_event()
     token = settings.token.get_secret_value() if settings.token else None
     async with serving(
-        prepared, host=settings.host, port=settings.port, token=token, http_port=settings.http_port
+        prepared,
+        host=settings.host,
+        port=settings.port,
+        token=token,
+        http_port=settings.http_port,
+        neuro_port=settings.neuro_port,
+        origins=settings.origin,
+        tls=prepared.tls,
     ) as doors:
         # Whoever started this waits for the first line, through a pipe as likely as not.
         print(f"listening on {doors.websocket.url}", flush=True)
         if doors.http is not None:
             print(f"listening on {doors.http.url}", flush=True)
+        if doors.neuro is not None:
+            print(f"listening on {doors.neuro.url} for games of the Neuro SDK", flush=True)
         await stop.wait()
         print("stopping", flush=True)

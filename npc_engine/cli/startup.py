@@ -1,22 +1,40 @@
 """From settings to a server that accepts connections: the one place where all rooms are put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from npc_engine.config import Settings
+from npc_engine.errors import OperatorError
 from npc_engine.inference.model.progress import Progress
 
 if TYPE_CHECKING:
+    import ssl
+
+    from bridge.neuro.server import NeuroServer
     from bridge.openai_api.server import HttpServer
     from bridge.server import Server
     from npc_engine.inference.load import LoadedEngine
     from npc_engine.inference.request import Generator
+    from npc_engine.inference.tokenizer import Tokenizer
     from npc_engine.persona import LoadedWorld
     from npc_engine.store import DataFolder
+    from npc_engine.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What NPCs speak with. ``folder`` has the files of tokenizer and chat template; ``run`` gives what generates, for
+    as long as its block lasts."""
+
+    folder: Path
+    tokenizer: "Tokenizer"
+    end_ids: frozenset[int]
+    explanation: str
+    run: "Callable[[], AbstractContextManager[Generator]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +44,17 @@ class Prepared:
     settings: Settings
     data: "DataFolder"
     library: Mapping[str, "LoadedWorld"]
-    loaded: "LoadedEngine"
+    voice: Voice
+    tls: "ssl.SSLContext | None" = None
+
+
+class Safety(TypedDict):
+    """Whom all doors let in, and how."""
+
+    host: str
+    token: str | None
+    origins: Sequence[str]
+    tls: "ssl.SSLContext | None"
 
 
 @contextmanager
@@ -35,16 +63,56 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
 
     Blocks for seconds, so no event loop should run here. Raises NpcEngineError of the kind that each step raises.
     """
-    from npc_engine.inference.environment import set_environment
-    from npc_engine.inference.model.catalog import resolve
+    from npc_engine.inference.mock import MOCK
     from npc_engine.persona import load_library
     from npc_engine.store import DataFolder
 
+    tls = _tls(settings)
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
-        folder = resolve(settings.model, cache=settings.cache, report=report)
-        set_environment(settings.kernels)
-        yield Prepared(settings, data, library, _load(settings, folder, report))
+        voice = _mock(settings) if settings.model == MOCK else _engine(settings, report)
+        yield Prepared(settings, data, library, voice, tls)
+
+
+def _mock(settings: Settings) -> Voice:
+    """Lines without a model. Imports nothing slow."""
+    from npc_engine.inference.mock.load import FOLDER, load_mock
+    from npc_engine.inference.request import Budgets
+
+    budgets = Budgets(settings.device_budget, settings.ram_budget, settings.disk_budget)
+    loaded = load_mock(
+        max_context=settings.max_context, seed=settings.seed or 0, pace=settings.mock_pace, budgets=budgets
+    )
+    explanation = "no model; what NPCs say follows from the seed"
+    return Voice(FOLDER, loaded.tokenizer, loaded.end_ids, explanation, lambda: nullcontext(loaded.generator))
+
+
+def _engine(settings: Settings, report: Progress) -> Voice:
+    """The engine with the model that the settings name. Imports torch."""
+    from npc_engine.inference.environment import set_environment
+    from npc_engine.inference.model.catalog import resolve
+
+    folder = resolve(settings.model, cache=settings.cache, report=report)
+    set_environment(settings.kernels)
+    loaded = _load(settings, folder, report)
+
+    def run() -> "AbstractContextManager[Generator]":
+        from npc_engine.inference.thread import EngineThread
+
+        return EngineThread(loaded.engine)
+
+    return Voice(folder, loaded.tokenizer, loaded.spec.end_ids, loaded.choice.explain(), run)
+
+
+def _tls(settings: Settings) -> "ssl.SSLContext | None":
+    """What the settings say about TLS. Raises OperatorError for a certificate that can't be used."""
+    from bridge.tls import tls_context
+
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            raise OperatorError("There is a key and no certificate.", remedy="Name the certificate with --tls-cert.")
+        return None
+    return tls_context(settings.tls_cert, settings.tls_key)
 
 
 def _load(settings: Settings, folder: Path, report: Progress) -> "LoadedEngine":
@@ -80,56 +148,78 @@ def _load(settings: Settings, folder: Path, report: Progress) -> "LoadedEngine":
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What listens: for games, and for whatever speaks OpenAI's API, unless that is turned off."""
+    """What listens: for games, and unless they are turned off for OpenAI's API and for games of the Neuro SDK."""
 
     websocket: "Server"
     http: "HttpServer | None"
+    neuro: "NeuroServer | None"
 
 
 @asynccontextmanager
 async def serving(
-    prepared: Prepared, *, host: str, port: int, token: str | None, http_port: int = 0
+    prepared: Prepared,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    http_port: int = 0,
+    neuro_port: int = 0,
+    origins: Sequence[str] = (),
+    tls: "ssl.SSLContext | None" = None,
 ) -> "AsyncIterator[Doors]":
     """Servers that listen, until the block is left: then they drain, and what was said is in the journal.
 
-    ``http_port`` 0 leaves HTTP out.
+    ``http_port`` 0 leaves HTTP out, ``neuro_port`` 0 games of the Neuro SDK. ``origins`` are the web pages that are let
+    in. Without ``tls`` all is in the clear.
     """
     from bridge.server import Server
-    from npc_engine.inference.thread import EngineThread
+    from npc_engine.inference.grammar import Grammars
+    from npc_engine.inference.mock import MOCK
     from npc_engine.mind.markup import read_markup
     from npc_engine.mind.mind import Language
     from npc_engine.store import Journal
     from npc_engine.world.world import World
 
-    loaded = prepared.loaded
-    markup = read_markup(loaded.spec.folder, loaded.tokenizer)
-    language = Language(loaded.tokenizer, markup, loaded.spec.end_ids)
-    with EngineThread(loaded.engine) as engine:
+    settings, voice = prepared.settings, prepared.voice
+    markup, grammars = read_markup(voice.folder, voice.tokenizer), Grammars(voice.folder, voice.end_ids)
+    language = Language(voice.tokenizer, markup, voice.end_ids, grammars)
+    seed = 0 if settings.seed is None and settings.model == MOCK else settings.seed
+    with voice.run() as generator:
         async with await Journal.open(prepared.data) as journal:
-            world = World(prepared.library, journal, language, engine)
+            world = World(prepared.library, journal, language, generator, seed=seed)
             await world.start()
             try:
                 async with AsyncExitStack() as stack:
-                    server = Server(world, host=host, port=port, token=token, model=prepared.settings.model)
-                    http = _http_server(prepared, engine, host=host, port=http_port, token=token) if http_port else None
-                    doors = [door for door in (server, http) if door is not None]
+                    safety: Safety = {"host": host, "token": token, "origins": origins, "tls": tls}
+                    server = Server(world, port=port, model=settings.model, **safety)
+                    http = _http_server(prepared, generator, http_port, safety) if http_port else None
+                    neuro = _neuro_server(world, settings.neuro_persona, neuro_port, safety) if neuro_port else None
+                    doors = [door for door in (server, http, neuro) if door is not None]
                     for door in doors:
                         await stack.enter_async_context(door)
-                    yield Doors(server, http)
+                    yield Doors(server, http, neuro)
                     # One after the other would double the time that running replies get.
                     await asyncio.gather(*(door.close() for door in doors))
             finally:
                 await world.close()
 
 
-def _http_server(
-    prepared: Prepared, generator: "Generator", *, host: str, port: int, token: str | None
-) -> "HttpServer":
+def _http_server(prepared: Prepared, generator: "Generator", port: int, safety: Safety) -> "HttpServer":
     from bridge.openai_api.app import Served
     from bridge.openai_api.server import HttpServer
     from npc_engine.mind.chat_template import read_chat_template
 
-    loaded = prepared.loaded
-    template = read_chat_template(loaded.spec.folder)
-    served = Served(prepared.settings.model, generator, loaded.tokenizer, template, loaded.spec.end_ids)
-    return HttpServer(served, host=host, port=port, token=token)
+    voice = prepared.voice
+    template = read_chat_template(voice.folder)
+    served = Served(prepared.settings.model, generator, voice.tokenizer, template, voice.end_ids)
+    return HttpServer(served, port=port, **safety)
+
+
+def _neuro_server(world: "World", persona: str | None, port: int, safety: Safety) -> "NeuroServer":
+    from bridge.neuro.server import NeuroServer
+
+    if persona is None:
+        raise OperatorError(
+            "Nobody is named to play the games of the Neuro SDK.", remedy="Name a persona with --neuro-persona."
+        )
+    return NeuroServer(world, persona, port=port, **safety)

@@ -5,14 +5,14 @@ Not thread-safe: one thread calls everything here.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import torch
 
 from npc_engine.errors import LimitExceeded
 from npc_engine.inference.counters import Counters
-from npc_engine.inference.freed import return_freed
+from npc_engine.inference.freed import return_device_memory, return_freed
 from npc_engine.inference.kv.block import Block, common_length
 from npc_engine.inference.kv.cache import KvCache, Lookup
 from npc_engine.inference.kv.slots import Slots
@@ -58,6 +58,7 @@ class Engine:
         assert request.id not in self._sequences
         assert request.prompt
         assert len(request.prompt) + request.sampling.max_tokens <= self.max_context
+        assert request.scored < len(request.prompt)
         sequence = Sequence(request, self._tokenizer.detokenizer())
         self._sequences[request.id] = sequence
         self._scheduler.add(sequence)
@@ -107,6 +108,14 @@ class Engine:
             self._fit_device()
             self._slots.shrink([sequence.computed for sequence in self._scheduler.running])
         self._cache.set_budgets(budgets.ram, budgets.disk)
+        return_device_memory()
+
+    def forget_beyond(self, prompt: tuple[int, ...], shared: int, keep: Collection[tuple[int, ...]]) -> bool:
+        """Delete what Generator.forget says. False if some of it is in use: ask again in a moment."""
+        # Whoever has all of the prompt in it may be about to keep it again.
+        if len(prompt) > shared and any(tuple(s.tokens[: len(prompt)]) == prompt for s in self._sequences.values()):
+            return False
+        return self._cache.forget(prompt[:shared], keep)
 
     def stats(self) -> EngineStats:
         """See Generator."""
@@ -118,10 +127,11 @@ class Engine:
     def step(self) -> list[Output]:
         """One forward pass over as much work as fits. Returns what it added to each request.
 
-        A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable.
+        A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable. If
+        none were, all kept attention state is dropped.
         """
         try:
-            self._cache.poll()
+            self.poll()
             self._end_unwanted()
             self._fit_device()
             self._admit()
@@ -129,6 +139,9 @@ class Engine:
                 self._run(work)
         except Exception as error:  # whatever a kernel raises, or a full memory, must not end everyone's world
             _log.exception("a step failed; its requests end")
+            if not self._scheduler.running:
+                # It failed on what is kept, and would again for ever: whoever waits is still waiting.
+                self.forget()
             self._abandon(repr(error))
         outputs, self._outbox = self._outbox, []
         return outputs
@@ -154,7 +167,7 @@ class Engine:
 
     def write_down(self) -> bool:
         """Start writing what is only in memory to disk, while nobody speaks. Whether there was something to write."""
-        return self._looking_after(self._cache.write_through) or False
+        return self._looking_after(self._cache.write_down) or False
 
     def _looking_after(self, duty: Callable[[], _T]) -> _T | None:
         try:
@@ -180,14 +193,15 @@ class Engine:
         alike = self._scheduler.alike()
         for sequence, length in work:
             start, end = sequence.computed, sequence.computed + length
-            samples = end == len(sequence.tokens) and sequence.request.sampling.max_tokens > 0
             slot = slot_of[id(sequence)]
-            spans.append(Span(slot, start, length, samples, alike[slot]))
+            spans.append(Span(slot, start, length, sequence.wanted(length), alike[slot]))
             token_ids.extend(sequence.tokens[start:end])
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
         logits = runner.forward(batch, self._slots)
-        sampling = [s for (s, _), span in zip(work, spans, strict=True) if span.sample]
+        if any(sequence.request.scored for sequence, _ in work):
+            logits = _score(work, spans, logits)
+        sampling = [s for s, length in work if s.samples_after(length)]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
         self._counters.ran(len(chosen))
         self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
@@ -209,7 +223,7 @@ class Engine:
 
     def _admit(self) -> None:
         for sequence in self._scheduler.candidates():
-            found, match = self._cache.look_up(sequence.tokens, len(sequence.tokens) - 1)
+            found, match = self._cache.look_up(sequence.tokens, sequence.loadable)
             self._hold(sequence, match.last)
             sequence.awaits_disk = found is Lookup.PENDING
             if sequence.awaits_disk:
@@ -268,7 +282,7 @@ class Engine:
         now = time.monotonic()
         for sequence in list(self._sequences.values()):
             deadline = sequence.request.deadline
-            if deadline is not None and now > deadline and sequence.sampled == 0:
+            if deadline is not None and now > deadline and not sequence.began:
                 self._end(sequence, FinishReason.DEADLINE)
 
     def _abandon(self, error: str) -> None:
@@ -291,7 +305,7 @@ class Engine:
 
     def _release(self, sequence: Sequence) -> None:
         """Take a sequence out of queue or slot, its state written through to blocks first."""
-        if sequence in self._scheduler.running:
+        if sequence in self._scheduler.running and (sequence.request.keep or sequence.finish is None):
             self._save(sequence, tail=True)
         self._hold(sequence, None)
         slot = self._scheduler.remove(sequence)
@@ -308,3 +322,14 @@ class Engine:
             self._cache.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
         except (MemoryError, RuntimeError, OSError):  # torch raises RuntimeError when memory is short
             _log.exception("attention state could not be kept; it will be computed anew")
+
+
+def _score(work: list[Work], spans: list[Span], logits: torch.Tensor) -> torch.Tensor:
+    """Give everyone the logits it is scored by. Those [sampling sequences, vocab] that tokens are chosen from."""
+    kept, at = [], 0
+    for (sequence, length), span in zip(work, spans, strict=True):
+        if sequence.samples_after(length):
+            kept.append(at + span.sample - 1)
+        sequence.score(logits[at : at + span.sample])
+        at += span.sample
+    return logits[kept]

@@ -7,12 +7,15 @@ from pathlib import Path
 import torch
 
 from npc_engine.errors import OperatorError
+from npc_engine.inference.accelerator import Accelerator, accelerator_of
 from npc_engine.inference.engine import Engine
 from npc_engine.inference.freed import return_freed
+from npc_engine.inference.kv.copies import StreamCopies
 from npc_engine.inference.kv.open import Tiers, open_cache
 from npc_engine.inference.kv.ram import block_shape
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.fingerprint import fingerprint
+from npc_engine.inference.model.graphs import GraphedRunner
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.progress import Progress, Silent
@@ -78,6 +81,9 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
     choice = probe(spec, dtype=dtype, device=device, weights=options.weights, races=races)
     max_context = min(options.max_context, spec.max_positions)
     runner, tokenizer, choice = _load_parts(folder, spec, choice, max_context)
+    accelerator = accelerator_of(choice.device)
+    runner = _graphed(runner, accelerator)
+    copies = None if accelerator is None else StreamCopies(accelerator)
     slots = Slots(
         layers=spec.layers,
         kv_heads=spec.kv_heads,
@@ -87,6 +93,7 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
         max_slots=options.max_batch,
         max_capacity=max_context,
         budget=options.device_budget,
+        traffic=copies,
     )
     cache = open_cache(
         block_shape(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim),
@@ -98,8 +105,9 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
             disk_budget=options.disk_budget,
             disk=options.disk,
             codec=options.disk_codec,
-            pin=choice.device.type == "cuda",
+            pin=accelerator is not None,
         ),
+        copies,
     )
     return_freed()
     return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
@@ -134,6 +142,13 @@ def load_runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:
     from npc_engine.inference.model.library import LibraryRunner
 
     return LibraryRunner(spec, dtype=choice.dtype, device=choice.device, attention=choice.attention)
+
+
+def _graphed(runner: Runner, accelerator: Accelerator | None) -> Runner:
+    # The library's models may look at numbers on the device, which a graph can't.
+    if accelerator is None or not isinstance(runner, LlamaRunner):
+        return runner
+    return GraphedRunner(runner, accelerator.capture)
 
 
 def _dtype(name: str | None) -> torch.dtype | None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch.nn import functional
@@ -44,9 +43,8 @@ def perplexity(runner: Runner, token_ids: Sequence[int], *, rows: int) -> float:
 def _loss(runner: Runner, slots: Slots, token_ids: Sequence[int], start: int) -> float:
     """The summed loss of ``token_ids`` but the first, which is at position ``start``."""
     inputs = list(token_ids[:-1])
-    span = Span(0, start, len(inputs), True)
+    span = Span(0, start, len(inputs), len(inputs))
     batch = make_batch([span], inputs, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
-    every_row = torch.arange(len(inputs), device=runner.device)
-    logits = runner.forward(replace(batch, sample_rows=every_row), slots)
+    logits = runner.forward(batch, slots)
     targets = torch.tensor(token_ids[1:], device=runner.device)
     return float(functional.cross_entropy(logits, targets, reduction="sum"))

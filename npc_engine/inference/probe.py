@@ -140,6 +140,10 @@ def probe(
             remedy="Use --weights auto.",
         )
     if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise OperatorError(
+                "There is no CUDA device that torch can use.", remedy="Leave the device out, or name cpu."
+            )
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
     dtypes = {_name(d): d for d in ([dtype] if dtype else [torch.bfloat16, torch.float32])}

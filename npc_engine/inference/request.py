@@ -1,10 +1,13 @@
 """What goes into the engine and what comes out of it. Plain data: no tensors, no threads."""
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from npc_engine.inference.grammar import Grammar
 
 TIERS = ("device", "ram", "disk")
 """Where attention state can be, fastest first."""
@@ -61,7 +64,11 @@ class Sampling:
 class Request:
     """One continuation to compute: prompt token ids in, at most ``sampling.max_tokens`` ids out.
 
-    ``deadline`` is on the ``time.monotonic`` clock, in seconds. ``arrival`` too.
+    ``deadline`` is on the ``time.monotonic`` clock, in seconds. ``arrival`` too. With a ``grammar`` the answer keeps to
+    it and stops when it is complete; the model's end ids must be among the stop ids.
+
+    Of the last ``scored`` ids of the prompt, fewer than all, the log-probabilities are wanted too. Without ``keep`` the
+    state behind the last whole block is dropped at the end: for questions that nobody asks again.
     """
 
     id: str
@@ -70,6 +77,9 @@ class Request:
     priority: Priority = Priority.PLAYER
     deadline: float | None = None
     arrival: float = field(default_factory=time.monotonic)
+    grammar: "Grammar | None" = None
+    scored: int = 0
+    keep: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,8 @@ class Output:
     """What one step added to a request. ``text`` is valid Unicode: bytes of a half-finished character are held back.
 
     ``usage`` and ``timings`` are those up to now. The last output of a request, and only the last, has ``finish``; with
-    finish ``error``, ``error`` says what happened.
+    finish ``error``, ``error`` says what happened. ``scores`` come with the last output: the natural logarithms of
+    the probabilities that were wanted.
     """
 
     request_id: str
@@ -107,6 +118,7 @@ class Output:
     text: str = ""
     finish: FinishReason | None = None
     error: str = ""
+    scores: tuple[float, ...] = ()
 
 
 class CacheState(NamedTuple):
@@ -179,6 +191,13 @@ class Generator(Protocol):
 
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         """``prompt`` is likely to be continued ``within`` so many seconds: bring its attention state up until then."""
+        ...
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        """Delete the attention state of all that ever continued the first ``shared`` tokens of ``prompt``.
+
+        What the prompts in ``keep`` begin with stays, but for a block's worth at most.
+        """
         ...
 
     async def set_budgets(self, budgets: Budgets) -> None:

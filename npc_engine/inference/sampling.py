@@ -11,21 +11,24 @@ from random import Random
 
 import torch
 
+from npc_engine.inference.grammar import Guide
 from npc_engine.inference.request import Sampling
 
 _CANDIDATES = 128
+_COLDEST = 1e-5
+"""Temperatures below are greedy, as in vLLM: logits divided by much less are no longer numbers in float32."""
 _LOOP_BASE, _LOOP_ALLOWED, _LOOP_LONGEST = 1.75, 2, 16
 
 
 class Chooser:
-    """One request's sampling state: its parameters, its random generator and the ids its penalties look at.
+    """One request's sampling state: parameters, random generator, place in its grammar, ids its penalties look at.
 
     The penalties look at what was generated, never at the prompt: there they would make a character's own name, and
     every word it has been told, less likely.
     """
 
-    def __init__(self, sampling: Sampling) -> None:
-        self.sampling = sampling
+    def __init__(self, sampling: Sampling, guide: Guide | None = None) -> None:
+        self.sampling, self.guide = sampling, guide
         self._random = Random(sampling.seed)
         self._recent: list[int] = []
         self._said = list(sampling.said_before)
@@ -33,7 +36,7 @@ class Chooser:
     @property
     def greedy(self) -> bool:
         """Whether the most likely token is always taken."""
-        return self.sampling.temperature <= 0.0 or self.sampling.top_k == 1
+        return self.sampling.temperature < _COLDEST or self.sampling.top_k == 1
 
     @property
     def _penalises(self) -> bool:
@@ -53,8 +56,15 @@ class Chooser:
         for token_id, length in self._continuations().items():
             row[token_id] -= self.sampling.loop_penalty * _LOOP_BASE ** (length - _LOOP_ALLOWED)
 
+    def restrict(self, row: torch.Tensor) -> None:
+        """Rule out, in place, the logits [vocab] of what the grammar does not allow next."""
+        if self.guide is not None:
+            self.guide.allow(row)
+
     def chose(self, token_id: int) -> None:
-        """Remember a choice for the penalties."""
+        """Remember a choice for the penalties and the grammar."""
+        if self.guide is not None:
+            self.guide.took(token_id)
         if self._penalises:
             self._recent.append(token_id)
             del self._recent[: -self.sampling.penalty_window]
@@ -91,7 +101,7 @@ class Chooser:
         chosen = self._pick(values, ids, log_total, point, complete=len(values) == len(scaled))
         if chosen is None:
             # The candidates stay in front: among equal logits a sort may order others first.
-            rest = scaled.index_fill(0, ids, float("-inf")).sort(descending=True)
+            rest = scaled.cpu().index_fill(0, ids, float("-inf")).sort(descending=True)
             behind = len(scaled) - len(ids)
             values, ids = torch.cat((values, rest.values[:behind])), torch.cat((ids, rest.indices[:behind]))
             chosen = self._pick(values, ids, log_total, point, complete=True)
@@ -112,6 +122,8 @@ class Chooser:
             kept = min(kept, int((probabilities >= s.min_p * probabilities[0]).sum()))
         if s.top_p < 1.0:
             kept = min(kept, int((mass - probabilities < s.top_p).sum()))
+        if self.guide is not None:
+            kept = min(kept, int((probabilities > 0).sum()))
         kept = max(kept, 1)
         filtered = kept < len(values) or (s.top_k and kept == s.top_k)
         if complete or filtered:
@@ -128,6 +140,7 @@ def choose(logits: torch.Tensor, choosers: Rows[Chooser]) -> list[int]:
     """The next token of each row. ``logits`` float32 [rows, vocab]; penalties change it in place."""
     for row, chooser in zip(logits, choosers, strict=True):
         chooser.penalise(row)
+        chooser.restrict(row)
     # max is three times as fast as argmax here and breaks ties alike: the lowest id.
     chosen: list[int] = logits.max(dim=-1).indices.tolist()
     rows = [i for i, chooser in enumerate(choosers) if not chooser.greedy]
@@ -136,6 +149,8 @@ def choose(logits: torch.Tensor, choosers: Rows[Chooser]) -> list[int]:
         scaled = logits[rows] / temperatures[:, None]
         values, ids = scaled.topk(min(_CANDIDATES, scaled.shape[-1]), dim=-1)
         totals = scaled.logsumexp(dim=-1).tolist()
+        # Looked at number by number, so not where each look would be waited for.
+        values, ids = values.cpu(), ids.cpu()
         for at, i in enumerate(rows):
             chosen[i] = choosers[i].pick(scaled[at], values[at], ids[at], totals[at])
     for token_id, chooser in zip(chosen, choosers, strict=True):

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
 from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
@@ -24,6 +24,9 @@ _WRITE_SECONDS, _CHECK_SECONDS, _TRIM_SECONDS = 0.1, 2.0, 10.0
 once; before looking over the kept state, which takes a while; and before giving back memory."""
 
 _STALL_SECONDS = 0.1
+
+_FORGET_ATTEMPTS, _FORGET_SECONDS = 200, 0.02
+"""How often it is tried to delete what is read, written or used at the moment, and how long is waited between."""
 """While the disk reads, deadlines pass: look at them that often."""
 
 
@@ -95,6 +98,14 @@ class EngineThread:
     async def prefetch(self, prompt: tuple[int, ...], within: float) -> None:
         """See Generator."""
         await self.ask(lambda engine: engine.prefetch(prompt, within))
+
+    async def forget(self, prompt: tuple[int, ...], shared: int, keep: Sequence[tuple[int, ...]]) -> None:
+        """See Generator."""
+        for _ in range(_FORGET_ATTEMPTS):
+            if await self.ask(lambda engine: engine.forget_beyond(prompt, shared, keep)):
+                return
+            await asyncio.sleep(_FORGET_SECONDS)
+        _log.warning("attention state that shall be deleted is still in use; it goes when there is no more room for it")
 
     async def set_budgets(self, budgets: Budgets) -> None:
         """See Generator."""

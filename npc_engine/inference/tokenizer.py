@@ -74,7 +74,13 @@ class Detokenizer:
 
     def feed(self, token_id: int) -> str:
         """The text that ``token_id`` completes, often all of its own."""
-        return self._stream.step(self._tokenizer, token_id) or ""
+        try:
+            return self._stream.step(self._tokenizer, token_id) or ""
+        except Exception:  # the library raises bare Exception
+            # Where unknown characters are spelt byte by byte, a broken one spoils the one before it, which has been
+            # passed on. What waited is given up, and the text goes on from here.
+            self._stream = DecodeStream(skip_special_tokens=False)
+            return self._stream.step(self._tokenizer, token_id) or ""
 
 
 class StopFinder:

@@ -2,16 +2,25 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
-from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError
-from npc_engine.inference.request import CacheState, Generator, Priority, Request, Sampling
+from pydantic import JsonValue
+
+from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError, UnknownMood
+from npc_engine.inference.grammar import Grammar, Grammars
+from npc_engine.inference.request import CacheState, FinishReason, Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
+from npc_engine.mind.actions import Action, Deed, Present, filled
 from npc_engine.mind.answer import Answer, raise_failure
+from npc_engine.mind.circumstances import Circumstances, Partner
 from npc_engine.mind.context import Context, Head, Segment
+from npc_engine.mind.judgement import Judge
 from npc_engine.mind.markup import Ids, Markup
+from npc_engine.mind.repeatable import answer_seed
 from npc_engine.mind.reply import ReplyParser
 from npc_engine.persona.loading import LoadedWorld
 from npc_engine.persona.render import activated_lore, render_examples, render_persona, render_world
@@ -25,23 +34,30 @@ LOOP_PENALTY = 0.8
 REMEMBERED_ANSWERS = 4
 """So many of its last answers an NPC avoids to repeat word for word: small models love to."""
 
+MAX_VALUE = 256
+"""Tokens that a decision or the arguments of an action may take."""
+
+NOBODY, USUAL = Partner("", ""), Circumstances()
+
 LEAST_WINDOW = 64
 """Tokens of conversation, beside the reply, without which no answer makes sense."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A model's way with text: its tokenizer, its chat markup, and the ids that end an answer."""
+    """A model's way with text: its tokenizer, its chat markup, the ids that end an answer, and its grammars."""
 
     tokenizer: Tokenizer
     markup: Markup
     end_ids: frozenset[int]
+    grammars: Grammars
 
 
 class Mind:
     """The mind of ``npc``. ``turn`` is held while it answers: it says one thing at a time.
 
     ``idle`` is held while its prompt is read in idle time: not everyone in the world may want that at once.
+    ``circumstances`` may be replaced at any time. Once ``forgotten`` nothing may be stored of it any more.
     """
 
     def __init__(
@@ -53,13 +69,20 @@ class Mind:
         language: Language,
         generator: Generator,
         variables: Mapping[str, str],
+        circumstances: Circumstances = USUAL,
         idle: asyncio.Semaphore,
+        seed: int | None = None,
+        answers: int = 0,
     ) -> None:
+        """With a ``seed``, its answers come again; ``answers`` is how many it has given until now."""
         self.npc, self.persona_id, self.world_id = npc, persona_id, loaded.id
         self.persona: Persona = loaded.personas[persona_id]
         self.turn = asyncio.Lock()
         self._loaded, self._language, self._generator = loaded, language, generator
         self._variables, self._idle = variables, idle
+        self._seed, self._answers = seed, answers
+        self.circumstances = circumstances
+        self.forgotten = False
         # Every answer begins with the name of who gives it, as lines begin with their speaker's. Without it, small
         # models take the next turn in that play of names to be the player's.
         self._markup = language.markup.with_cue(tuple(language.tokenizer.encode_text(f"{self.persona.name}:")))
@@ -107,6 +130,26 @@ class Mind:
                 remedy="Send less text, or give the persona a larger memory.window_tokens.",
             )
 
+    def check_mood(self, mood: str) -> None:
+        """Raise UnknownMood for a mood that it can't be in."""
+        if mood not in self.persona.mood.range:
+            raise UnknownMood(
+                f"`mood`: {self.persona.name} can't be {mood!r}.",
+                remedy=f"Its persona's moods are {', '.join(self.persona.mood.range)}.",
+            )
+
+    def check_circumstances(self, circumstances: Circumstances) -> None:
+        """Raise LimitExceeded for more than leaves room for a conversation."""
+        # Of relationships a line brings up few; the state is told on every one.
+        told = " ".join(circumstances.sentences(self.persona, self._loaded.names, NOBODY, ""))
+        tokens, most = len(self._language.tokenizer.encode_text(told)), self._window // 4
+        if tokens > most:
+            raise LimitExceeded(
+                f"What {self.persona.name} has to know is {tokens} tokens long; {most} leave room for a conversation.",
+                remedy="Take facts away that it needs no more (null), or give the persona a larger "
+                "memory.window_tokens.",
+            )
+
     def line_ids(self, kind: str, speaker: str, text: str) -> Ids:
         """The ids with which a line enters the prompt. Whatever is in it, it stays one line of one speaker."""
         words = " ".join(text.split())
@@ -136,8 +179,11 @@ class Mind:
         priority: Priority = Priority.PLAYER,
         deadline: float | None = None,
         max_tokens: int | None = None,
+        partner: Partner = NOBODY,
     ) -> Answer:
-        """Start answering ``line``, the last thing heard. ``names``: of everyone else it must not speak for.
+        """Start answering ``line``, the last thing heard, by ``partner``.
+
+        ``names``: of everyone else it must not speak for.
 
         Call with ``turn`` held, and ``answered`` when the answer is over.
         """
@@ -145,7 +191,7 @@ class Mind:
         self.rest()
         generation, room = self.persona.generation, self._context.room
         most = self._longest_reply(max_tokens)
-        prompt = self._context.prompt(self._volatile(line))
+        prompt = self._context.prompt(self._volatile(line, partner))
         if len(prompt) + most > room:
             prompt = self._context.prompt(())
         most = max(1, min(most, room - len(prompt)))
@@ -171,6 +217,7 @@ class Mind:
         """The answer is in the journal as ``entry`` (None: nothing was said). Then comes what was heard meanwhile."""
         self._answering = False
         if entry is not None:
+            self._answers += 1
             self.hear(entry)
         for segment in self._meanwhile:
             self._context.append(segment)
@@ -181,10 +228,10 @@ class Mind:
         most = self.persona.generation.max_tokens
         return self._compact(most + min(RESERVE, (self._window - most) // 4))
 
-    def make_room(self, line: str, max_tokens: int | None) -> tuple[int, int] | None:
+    def make_room(self, line: str, max_tokens: int | None, partner: Partner = NOBODY) -> tuple[int, int] | None:
         """Let go of the oldest entries if the answer to ``line`` would not fit. Tokens before and after, or None."""
         around = len(self._markup.user_to_assistant) + len(self._markup.newline)
-        return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line)) + around)
+        return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line, partner)) + around)
 
     async def fork(self, question: str, *, max_tokens: int, priority: Priority = Priority.PLAYER) -> str:
         """What it would most likely say to ``question``, and never learns of: a second opinion, at any time.
@@ -192,16 +239,57 @@ class Mind:
         All that it has in mind is shared with its own prompt, so only the question is read. Raises LimitExceeded for
         one that does not fit, NpcEngineError when the engine failed.
         """
-        ids = tuple(self._language.tokenizer.encode_text(" ".join(question.split())))
-        sampling = Sampling(max_tokens=max_tokens, stop_ids=self._language.end_ids)
-        request = Request(self._generator.new_id(), self._context.aside(ids), sampling, priority)
-        text = ""
-        async with aclosing(self._generator.generate(request)) as outputs:
-            async for output in outputs:
-                text += output.text
-                if output.finish is not None:
-                    raise_failure(output.finish, output.error)
+        text, _ = await self._aside(question, max_tokens, priority)
         return text.strip()
+
+    async def decide(
+        self, question: str, schema: Mapping[str, Any], *, priority: Priority = Priority.PLAYER
+    ) -> JsonValue:
+        """Its answer to ``question``, a value that ``schema`` allows; it never learns of it.
+
+        Raises SchemaUnsupported, and LimitExceeded for a question that does not fit or a value that does not end.
+        """
+        grammar = await asyncio.to_thread(self._language.grammars.of_schema, schema)
+        text, finish = await self._aside(question, MAX_VALUE, priority, grammar)
+        if finish is not FinishReason.STOP:
+            raise LimitExceeded(
+                f"The answer did not end within {MAX_VALUE} tokens.",
+                remedy="Let the schema allow less: shorter strings, fewer entries.",
+            )
+        value: JsonValue = json.loads(text)
+        return value
+
+    async def act(
+        self, line: str, speaker: str, actions: Sequence[Action], there: Present, priority: Priority = Priority.PLAYER
+    ) -> Deed | None:
+        """What it does about ``line``, which it has heard from ``speaker`` and answered; None for nothing.
+
+        Only what can be done with who and what is ``there`` comes into question. Raises NpcEngineError when the engine
+        failed.
+        """
+        possible = [(action, schema) for action in actions if (schema := filled(action.schema, there)) is not None]
+        if not possible:
+            return None
+        judge = Judge(self._generator, self._language.tokenizer)
+        wanted = await judge.wanted(line, speaker, self.persona.name, [action for action, _ in possible], priority)
+        if wanted is None:
+            return None
+        schema = next(schema for action, schema in possible if action is wanted)
+        if not schema.get("properties"):
+            return Deed(wanted.name, {})
+        question = f"({self.persona.name} does this now: {wanted.description} Say with what, as JSON.)"
+        try:
+            args = await self.decide(question, schema, priority=priority)
+        except LimitExceeded:
+            return None  # an action that can't be told in full is none
+        assert isinstance(args, dict)
+        return Deed(wanted.name, args)
+
+    async def forget(self, others: Sequence["Mind"]) -> None:
+        """Have what is kept of its attention state deleted, but for what it shares with ``others``."""
+        self.rest()
+        keep = tuple(other._context.stable for other in others if other._context.head.ids == self._context.head.ids)
+        await self._generator.forget(self._context.stable, len(self._context.head.ids), keep)
 
     async def expect(self, within: float) -> None:
         """It is likely to be spoken to ``within`` so many seconds: have its attention state brought up until then."""
@@ -230,6 +318,23 @@ class Mind:
                     async for _ in outputs:
                         pass
 
+    async def _aside(
+        self, question: str, max_tokens: int, priority: Priority, grammar: Grammar | None = None
+    ) -> tuple[str, FinishReason]:
+        """What it answers to ``question``, beside its own conversation, and how that ended."""
+        ids = tuple(self._language.tokenizer.encode_text(" ".join(question.split())))
+        sampling = Sampling(max_tokens=max_tokens, stop_ids=self._language.end_ids)
+        prompt = self._context.aside(ids)
+        request = Request(self._generator.new_id(), prompt, sampling, priority, grammar=grammar, keep=False)
+        text = ""
+        async with aclosing(self._generator.generate(request)) as outputs:
+            async for output in outputs:
+                text += output.text
+                if output.finish is not None:
+                    raise_failure(output.finish, output.error)
+                    return text, output.finish
+        raise AssertionError("a generator ends with a finish")
+
     @property
     def _window(self) -> int:
         """Tokens for everything but the head."""
@@ -256,18 +361,19 @@ class Mind:
                 ids = expected
         return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
 
-    def _volatile(self, line: str) -> Ids:
-        relation = self.persona.relationships.get(PLAYER)
+    def _volatile(self, line: str, partner: Partner = NOBODY) -> Ids:
+        now = self.circumstances
+        told = [*now.sentences(self.persona, self._loaded.names, partner, line)]
         lore = activated_lore(
             self.persona,
             self._loaded.world,
             line,
-            trust=relation.trust if relation else 0,
+            trust=now.trust(self.persona, partner),
             variables=self._variables,
         )
-        if not lore:
-            return ()
-        return tuple(self._language.tokenizer.encode_text(f"(You know: {' '.join(lore)})"))
+        if lore:
+            told.append(f"You know: {' '.join(lore)}")
+        return tuple(self._language.tokenizer.encode_text(f"({' '.join(told)})")) if told else ()
 
     def _sampling(self, max_tokens: int) -> Sampling:
         generation = self.persona.generation
@@ -279,6 +385,7 @@ class Mind:
             repetition_penalty=generation.repetition_penalty,
             loop_penalty=LOOP_PENALTY,
             said_before=self._context.said(REMEMBERED_ANSWERS),
+            seed=answer_seed(self._seed, self.npc, self._answers),
             max_tokens=max_tokens,
             stop_ids=self._language.end_ids,
         )

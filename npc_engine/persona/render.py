@@ -104,6 +104,12 @@ def _comes_up(known: Knowledge, heard: str, trust: float) -> bool:
     return may_be_told and (known.always or _named(known, heard))
 
 
+def names_one_of(words: Iterable[str], line: str) -> bool:
+    """Whether ``line`` has one of ``words`` in it, as whole words and whatever the case."""
+    heard = _normal(line)
+    return any(_pattern(word).search(heard) for word in words)
+
+
 def _named(lore: Lore, heard: str) -> bool:
     return any(_pattern(key).search(heard) for key in lore.keys)
 

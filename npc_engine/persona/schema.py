@@ -171,7 +171,7 @@ class Persona(_Model):
         description="How it stands to others, by persona id; 'player' stands for any player.",
     )
     mood: Mood = Field(default_factory=Mood, description="Its moods.")
-    actions: tuple[Text, ...] = Field((), description="What it can do in the game. Not acted on yet.")
+    actions: tuple[Text, ...] = Field((), description="Of the game's actions for all, those it may take; none: all.")
     guardrails: Guardrails | None = Field(None, description="What it must not say. Not acted on yet.")
     voice: Voice | None = Field(None, description="How it sounds.")
     generation: Generation = Field(default_factory=Generation, description="How its replies are made.")

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from npc_engine.store import rows
 from npc_engine.store.database import open_for_reading, open_for_writing
-from npc_engine.store.entry import Entry, NewEntry
+from npc_engine.store.entry import Entry, EntryKind, NewEntry
 from npc_engine.store.failure import describe_failure
 from npc_engine.store.folder import DataFolder
 from npc_engine.store.record import NpcRecord
@@ -110,10 +110,10 @@ class Journal:
         found = await self._entries(f"{rows.SELECT_ENTRY} WHERE npc = ? AND line_id = ?", (npc, line_id))
         return found[0] if found else None
 
-    async def count(self, npc: str) -> int:
-        """How many entries ``npc`` has."""
-        query = "SELECT count(*) FROM entry WHERE npc = ?"
-        return await self._read(lambda connection: int(connection.execute(query, (npc,)).fetchone()[0]))
+    async def count(self, npc: str, kind: EntryKind | None = None) -> int:
+        """How many entries ``npc`` has, of all kinds or of one."""
+        query = "SELECT count(*) FROM entry WHERE npc = ? AND kind = ifnull(?, kind)"
+        return await self._read(lambda connection: int(connection.execute(query, (npc, kind)).fetchone()[0]))
 
     async def upsert(self, record: NpcRecord) -> None:
         """Store ``record`` in place of the NPC's earlier one. Raises ``TypeError`` if it can't be JSON."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 class NpcRecord:
     """One spawned NPC.
 
-    ``variables`` is what the game filled into the persona, JSON values only. ``active`` is false once it was
-    despawned. ``window_start`` is the journal seq of the first entry still in the prompt; 0 means all of
-    them. ``spawned_at`` is seconds since the epoch.
+    ``variables`` is what the game filled into the persona; ``state`` and ``relationships`` are what it said last; JSON
+    values only. ``active`` is false once it was despawned. ``window_start`` is the journal seq of the first entry
+    still in the prompt; 0 means all of them. ``spawned_at`` is seconds since the epoch.
     """
 
     npc: str
@@ -19,6 +19,8 @@ class NpcRecord:
     world: str
     variables: Mapping[str, object] = field(default_factory=dict)
     mood: str = ""
+    state: Mapping[str, object] = field(default_factory=dict)
+    relationships: Mapping[str, Mapping[str, object] | None] = field(default_factory=dict)
     active: bool = True
     window_start: int = 0
     spawned_at: float = field(default_factory=time.time)

@@ -11,14 +11,14 @@ from npc_engine.store.record import NpcRecord
 Row = tuple[Any, ...]
 
 _ENTRY = "npc, kind, text, speaker_id, speaker_name, speaker_kind, token_ids, at, line_id"
-_RECORD = "npc, persona, world, variables, mood, active, window_start, spawned_at"
+_RECORD = "npc, persona, world, variables, mood, state, relationships, active, window_start, spawned_at"
 
 INSERT_ENTRY = (
     f"INSERT INTO entry ({_ENTRY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - no values, only our columns
     "ON CONFLICT (npc, line_id) WHERE line_id IS NOT NULL DO NOTHING"
 )
 SELECT_ENTRY = f"SELECT {_ENTRY}, seq FROM entry"  # noqa: S608 - as above
-UPSERT_RECORD = f"INSERT OR REPLACE INTO npc ({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
+UPSERT_RECORD = f"INSERT OR REPLACE INTO npc ({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
 SELECT_RECORD = f"SELECT {_RECORD} FROM npc"  # noqa: S608 - as above
 
 _ENTRY_FIELDS = tuple(field.name for field in fields(NewEntry))
@@ -69,6 +69,8 @@ def record_row(record: NpcRecord) -> Row:
         record.world,
         json.dumps(dict(record.variables), ensure_ascii=False),
         record.mood,
+        json.dumps(dict(record.state), ensure_ascii=False),
+        json.dumps(dict(record.relationships), ensure_ascii=False),
         int(record.active),
         record.window_start,
         record.spawned_at,
@@ -77,13 +79,15 @@ def record_row(record: NpcRecord) -> Row:
 
 def record(row: Row) -> NpcRecord:
     """The record in a row of ``SELECT_RECORD``."""
-    npc, persona, world, variables, mood, active, window_start, spawned_at = row
+    npc, persona, world, variables, mood, state, relationships, active, window_start, spawned_at = row
     return NpcRecord(
         npc=npc,
         persona=persona,
         world=world,
         variables=json.loads(variables),
         mood=mood,
+        state=json.loads(state),
+        relationships=json.loads(relationships),
         active=bool(active),
         window_start=window_start,
         spawned_at=spawned_at,

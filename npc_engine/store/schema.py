@@ -37,6 +37,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX entry_of_npc ON entry (npc, seq);
     CREATE UNIQUE INDEX entry_line ON entry (npc, line_id) WHERE line_id IS NOT NULL;
     """,
+    """
+    ALTER TABLE npc ADD COLUMN state TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE npc ADD COLUMN relationships TEXT NOT NULL DEFAULT '{}';
+    """,
 )
 
 

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import JsonValue
+
 from npc_engine.inference.request import CacheState, EngineStats, FinishReason, Priority, Timings, Usage
+from npc_engine.world.actions import Offers
 
 SpeakerKind = Literal["player", "npc", "system"]
 
@@ -20,7 +23,10 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does."""
+    """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does.
+
+    ``offers`` is what it may do about it.
+    """
 
     npc: str
     speaker: Speaker
@@ -29,6 +35,7 @@ class Say:
     priority: Priority = Priority.PLAYER
     deadline_ms: int | None = None
     max_tokens: int | None = None
+    offers: Offers = field(default_factory=Offers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,20 @@ class Happening:
     kind: str = "event"
     salience: float = 0.5
     silent: bool = True
+    offers: Offers = field(default_factory=Offers)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How things are with ``npc`` from now on. What is not named stays; None takes a fact or relationship away.
+
+    A fact is a string, a number, a truth value or a list of strings; of a relationship, ``trust`` and ``note`` change.
+    """
+
+    npc: str
+    state: Mapping[str, object] = field(default_factory=dict)
+    mood: str | None = None
+    relationships: Mapping[str, Mapping[str, object] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,16 @@ class ReplySentence:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyAction:
+    """``npc`` does something. ``call`` is the name under which ``World.result`` says what came of it."""
+
+    npc: str
+    call: str
+    name: str
+    args: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyDone:
     """The answer is complete and in the journal. ``text`` is all of it."""
 
@@ -86,7 +117,7 @@ class MemoryCompacted:
     tokens_after: int
 
 
-ReplyEvent = ReplyStarted | ReplyDelta | ReplySentence | ReplyDone | MemoryCompacted
+ReplyEvent = ReplyStarted | ReplyDelta | ReplySentence | ReplyAction | ReplyDone | MemoryCompacted
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ def home_of(library: Mapping[str, LoadedWorld], persona: str, world: str | None)
     if homes:
         return homes[0]
     if world is not None and world not in library:
-        raise UnknownPersona(f"There is no world {world!r}.", remedy=f"Loaded are: {', '.join(sorted(library))}.")
+        raise UnknownPersona(
+            f"There is no world {world!r}.", of="world", remedy=f"Loaded are: {', '.join(sorted(library))}."
+        )
     known = {
         id: found.name for home in library.values() if world in (None, home.id) for id, found in home.personas.items()
     }

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from npc_engine.errors import LimitExceeded, UnknownNpc, UnknownPersona
+from npc_engine.errors import LimitExceeded, UnknownMood, UnknownNpc, UnknownPersona
 from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, TierUse, Timings, Usage
 from npc_engine.world.events import (
     Happening,
@@ -18,6 +18,7 @@ from npc_engine.world.events import (
     ReplySentence,
     ReplyStarted,
     Say,
+    Update,
     WorldStats,
 )
 from npc_engine.world.world import World
@@ -32,6 +33,7 @@ class ScriptedWorld(World):
         self.compacts = False
         self.paused: set[str] = set()
         self.said: list[Say] = []
+        self.updated: list[Update] = []
         self.happened: list[Happening] = []
         self.cancelled: list[str] = []
         self.running = 0
@@ -55,6 +57,17 @@ class ScriptedWorld(World):
         known = self._known(npc)
         await asyncio.sleep(self.slowness)
         self.npcs[npc] = NpcSummary(npc, known.persona, known.name, active=False)
+
+    async def forget(self, npc: str) -> None:
+        self._known(npc)
+        await asyncio.sleep(self.slowness)
+        del self.npcs[npc]
+
+    async def update(self, update: Update) -> None:
+        self._known(update.npc)
+        if update.mood == "hungry":
+            raise UnknownMood("Greta can't be 'hungry'.", remedy="Its persona's moods are calm, angry.")
+        self.updated.append(update)
 
     def roster(self) -> Sequence[NpcSummary]:
         return [self.npcs[npc] for npc in sorted(self.npcs)]

@@ -13,6 +13,7 @@ from bridge.listening import is_loopback
 from bridge.protocol import Limits
 from bridge.server import FLOOD_BYTES, Server
 from npc_engine.errors import DeadlinePassed, OperatorError, Overloaded
+from npc_engine.world.events import Update
 from tests.bridge.conftest import QUICK, Serve
 from tests.bridge.raw_client import GREETING, RawClient
 from tests.bridge.scripted_world import ScriptedWorld
@@ -35,6 +36,13 @@ async def alive(raw: RawClient) -> None:
 async def idle(world: ScriptedWorld) -> None:
     async with asyncio.timeout(3):
         while world.running:
+            await asyncio.sleep(0.01)
+
+
+async def gone(server: Server) -> None:
+    """Wait until nobody is connected."""
+    async with asyncio.timeout(3):
+        while server.clients:
             await asyncio.sleep(0.01)
 
 
@@ -149,6 +157,28 @@ async def test_pipelined_requests_find_their_npcs_as_the_earlier_ones_leave_them
     assert [say.speaker.id for say in world.said] == ["p1"]
 
 
+async def test_an_npc_is_told_how_things_are(raw: RawClient, world: ScriptedWorld) -> None:
+    await spawned(raw)
+    news = {"state": {"place": "the forge", "health": 3.0, "wound": None}, "mood": "angry"}
+    stands = {"tom": {"trust": -2}, "mira": None}
+    assert (await raw.ask(type="npc.update", id=1, npc="greta", **news, relationships=stands))["type"] == "ok"
+    [update] = world.updated
+    assert update == Update("greta", {"place": "the forge", "health": 3, "wound": None}, "angry", stands)
+    error = await raw.ask(type="npc.update", id=2, npc="greta", mood="hungry")
+    assert (error["code"], error["path"], "moods are calm" in error["message"]) == ("bad_message", "mood", True)
+
+
+async def test_an_npc_that_is_forgotten_is_gone_for_what_comes_after(raw: RawClient, world: ScriptedWorld) -> None:
+    world.slowness = 0.02
+    await spawned(raw)
+    await raw.send(type="npc.forget", id=1, npc="greta")
+    await raw.send(**{**SAY, "id": 2})
+    forgotten, refused = [await raw.receive(), await raw.receive()]
+    assert (forgotten["re"], forgotten["type"]) == (1, "ok")
+    assert (refused["re"], refused["code"], refused["path"]) == (2, "unknown_npc", "npc")
+    assert (await raw.ask(type="npc.forget", id=3, npc="greta"))["code"] == "unknown_npc"
+
+
 # Looking after it
 
 
@@ -215,7 +245,7 @@ async def test_stats_tell_what_there_is(server: Server, raw: RawClient) -> None:
 async def test_who_subscribes_to_stats_gets_them_until_it_says_otherwise(
     raw: RawClient, world: ScriptedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.connection.STATS_SECONDS", 0.01)
+    monkeypatch.setattr("bridge.host.STATS_SECONDS", 0.01)
     assert (await raw.ask(type="subscribe", id=1, topics=["stats"]))["type"] == "ok"
     pushed = [await raw.receive() for _ in range(3)]
     assert all(stats["type"] == "stats" and "re" not in stats for stats in pushed)
@@ -244,14 +274,12 @@ async def test_stats_that_fail_end_the_subscription_and_nothing_else(
 async def test_a_subscriber_that_leaves_is_told_nothing_more(
     server: Server, world: ScriptedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.connection.STATS_SECONDS", 0.01)
+    monkeypatch.setattr("bridge.host.STATS_SECONDS", 0.01)
     async with RawClient(server.url) as raw:
         await raw.greet()
         await raw.send(type="subscribe", id=1, topics=["stats"])
         await raw.until("stats")
-    async with asyncio.timeout(3):
-        while server.clients:
-            await asyncio.sleep(0.01)
+    await gone(server)
     counted = world.counted
     await asyncio.sleep(0.05)
     assert world.counted == counted
@@ -367,24 +395,28 @@ async def test_a_cancelled_event_ends_its_reactions(raw: RawClient, world: Scrip
     assert (error["code"], error["re"]) == ("cancelled", 5)
 
 
-async def test_a_client_that_leaves_takes_its_requests_along(server: Server, world: ScriptedWorld) -> None:
+@pytest.mark.parametrize("on_purpose", [True, False])
+async def test_a_client_that_leaves_for_good_takes_its_requests_along(
+    serve: Serve, world: ScriptedWorld, on_purpose: bool
+) -> None:
     world.paused.add("greta")
-    async with RawClient(server.url) as raw:
-        await raw.greet()
-        await spawned(raw)
-        await raw.send(**SAY)
-        await raw.until("reply.delta")
-        raw.socket.transport.abort()
-    await idle(world)
-    assert world.cancelled == ["greta"]
-    async with asyncio.timeout(3):
-        while server.clients:
-            await asyncio.sleep(0.01)
+    async with serve(resume_window=60 if on_purpose else 0) as server:
+        async with RawClient(server.url) as raw:
+            await raw.greet()
+            await spawned(raw)
+            await raw.send(**SAY)
+            await raw.until("reply.delta")
+            if not on_purpose:
+                raw.socket.transport.abort()
+        await idle(world)
+        assert world.cancelled == ["greta"]
+        await gone(server)
+        assert len(server._hosts) == 0
 
 
 async def test_a_client_that_reads_nothing_is_closed_and_holds_up_nobody(serve: Serve, world: ScriptedWorld) -> None:
     world.pieces = ["x" * 8000 for _ in range(2500)]  # 20 MB, more than the sockets between us hold
-    async with serve(limits=Limits(queue_bytes=64 * 1024)) as server:
+    async with serve(limits=Limits(queue_bytes=64 * 1024, resume_bytes=256 * 1024)) as server:
         with socket.create_connection((server.host, server.port)) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow = RawClient(server.url, sock=connection, max_queue=1, ping_interval=None)
@@ -398,9 +430,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_holds_up_nobody(serve: 
                     await alive(other)
             await idle(world)
             assert world.cancelled == ["greta"]
-            async with asyncio.timeout(3):
-                while server.clients:
-                    await asyncio.sleep(0.01)
+            await gone(server)
             slow.socket.transport.abort()
 
 

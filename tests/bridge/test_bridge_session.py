@@ -7,6 +7,7 @@ import pytest
 from bridge.codec import JSON, MSGPACK, Codec
 from bridge.outbox import Outbox
 from bridge.protocol import (
+    AnyAnswer,
     EngineCounters,
     Error,
     Limits,
@@ -20,7 +21,21 @@ from bridge.protocol import (
     Stats,
 )
 from bridge.rate import TokenBucket
-from bridge.session import TAKES, TRANSITIONS, UNSERVED, HangUp, Intent, Rules, Session, Start, State, Step, Stop, Watch
+from bridge.session import (
+    TAKES,
+    TRANSITIONS,
+    Ending,
+    HangUp,
+    Intent,
+    Part,
+    Rules,
+    Session,
+    Start,
+    State,
+    Step,
+    Stop,
+    Watch,
+)
 
 HELLO: dict[str, Any] = {"type": "hello", "protocol": 1, "client": {"name": "test"}, "id": 0}
 LIMITS = Limits(
@@ -52,8 +67,11 @@ class Talk:
         return self.send_frame(self.codec.encode(message))
 
     def received(self) -> list[dict[str, Any]]:
-        frames = iter(self.session.next_frame, None)
+        frames = iter(lambda: self.session.next_frame(self.now), None)
         return [self.codec.decode(frame, Limits()) for frame in frames]
+
+    def post(self, message: AnyAnswer) -> Ending | None:
+        return self.session.post(message, self.now)
 
     def expect(self, type: str, **fields: Any) -> dict[str, Any]:
         [message] = self.received()
@@ -100,26 +118,8 @@ def test_hello_is_answered_with_all_that_a_client_must_know() -> None:
     welcome = talk.expect("welcome", re=0, seq=1, protocol=1, server="npc-engine 1", model="tiny")
     assert welcome["limits"] == LIMITS.model_dump()
     assert {"say", "event", "cancel"} <= set(welcome["capabilities"])
-    assert len(welcome["session"]) == 16
+    assert len(welcome["session"]) == 32
     assert talk.session.state is State.READY
-
-
-@pytest.mark.parametrize("type", sorted(UNSERVED))
-def test_what_is_not_served_yet_is_not_promised_and_says_so(type: str) -> None:
-    talk = Talk(greeted=False)
-    talk.send(**HELLO)
-    assert type not in talk.expect("welcome")["capabilities"]
-    examples: dict[str, dict[str, Any]] = {
-        "action.result": {"call": "c1", "ok": True},
-        "actions.register": {"scope": {"all": True}, "actions": [{"name": "wave", "description": "Wave."}]},
-        "actions.unregister": {"scope": {"all": True}, "actions": ["wave"]},
-        "decide": {"npc": "greta", "question": "Why?", "schema": {}},
-        "npc.forget": {"npc": "greta"},
-        "npc.update": {"npc": "greta", "mood": "calm"},
-    }
-    assert talk.send(type=type, id=1, **examples[type]) == []
-    assert "doesn't take" in talk.expect_error("unknown_type", re=1, path="type")
-    talk.expect_alive()
 
 
 def test_sessions_have_different_names() -> None:
@@ -188,7 +188,7 @@ def test_requests_of_the_world_become_intents_and_end_with_finish() -> None:
     talk = Talk()
     assert talk.send(type="npc.inspect", id="a", npc="greta") == [Start(NpcInspect(id="a", npc="greta"), "a")]
     assert talk.session.open_requests == ("a",)
-    talk.session.post(Ok(re="a"))
+    talk.post(Ok(re="a"))
     talk.session.finish("a")
     assert talk.session.open_requests == ()
     talk.expect("ok", re="a")
@@ -222,7 +222,26 @@ def test_a_line_that_was_accepted_is_not_said_twice() -> None:
     talk.start(1, **say())
     talk.session.finish(1)
     assert talk.send(id=1, **say()) == []
-    talk.expect_error("bad_message", re=1, path="id")
+    talk.expect("ok", re=1)
+
+
+def test_a_line_that_is_sent_again_while_it_is_answered_gets_that_answer_and_no_other() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    assert talk.send(id=1, **say()) == []
+    assert talk.received() == []
+    talk.post(ReplyDone(re=1, npc="greta", text="Aye.", finish="stop"))
+    talk.session.finish(1)
+    talk.expect("reply.done", re=1)
+
+
+def test_an_id_of_an_earlier_line_is_no_id_for_another() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    talk.session.finish(1)
+    for other in (say(text="Something else"), say(npc="tom"), EVENT):
+        assert talk.send(id=1, **other) == []
+        assert "needs a new id" in talk.expect_error("bad_message", re=1, path="id")
 
 
 EVENT = {"type": "event", "hearers": ["greta"], "text": "Thunder."}
@@ -233,26 +252,26 @@ def test_what_was_refused_may_be_sent_again_under_its_id(request_: dict[str, Any
     talk = Talk()
     for code in ("unknown_npc", "limit_size", "overloaded"):
         talk.start(1, **request_)
-        talk.session.post(Error(re=1, code=code, message="No."))
+        talk.post(Error(re=1, code=code, message="No."))
         talk.session.finish(1, succeeded=False)
         talk.expect_error(code, re=1)
     talk.start(1, **request_)
-    talk.session.post(Error(re=1, code="internal", message="It was heard, and then something broke."))
+    talk.post(Error(re=1, code="internal", message="It was heard, and then something broke."))
     talk.session.finish(1, succeeded=False)
     talk.expect_error("internal", re=1)
     assert talk.send(id=1, **request_) == []
-    talk.expect_error("bad_message", re=1, path="id")
+    talk.expect("ok", re=1)
 
 
 def test_a_line_whose_answer_began_is_not_sent_again_whatever_became_of_the_answer() -> None:
     talk = Talk()
     talk.start(1, **say())
-    talk.session.post(ReplyStart(re=1, npc="greta"))
-    talk.session.post(Error(re=1, code="overloaded", message="No."))
+    talk.post(ReplyStart(re=1, npc="greta"))
+    talk.post(Error(re=1, code="overloaded", message="No."))
     talk.session.finish(1, succeeded=False)
     assert [answer["type"] for answer in talk.received()] == ["reply.start", "error"]
     assert talk.send(id=1, **say()) == []
-    talk.expect_error("bad_message", re=1, path="id")
+    talk.expect("ok", re=1)
 
 
 def test_a_refused_question_does_not_free_the_id_of_a_line() -> None:
@@ -260,11 +279,11 @@ def test_a_refused_question_does_not_free_the_id_of_a_line() -> None:
     talk.start(1, **say())
     talk.session.finish(1)
     talk.start(1)
-    talk.session.post(Error(re=1, code="unknown_npc", message="No."))
+    talk.post(Error(re=1, code="unknown_npc", message="No."))
     talk.session.finish(1, succeeded=False)
     talk.expect_error("unknown_npc", re=1)
     assert talk.send(id=1, **say()) == []
-    talk.expect_error("bad_message", re=1, path="id")
+    talk.expect("ok", re=1)
 
 
 def test_remembered_lines_are_bounded() -> None:
@@ -273,7 +292,7 @@ def test_remembered_lines_are_bounded() -> None:
     for id in (1, 2, 3):
         talk.start(id, **say())
         talk.session.finish(id)
-    assert len(talk.session._said) == 2
+    assert len(talk.session._told) == 2
 
 
 def test_cancel_stops_what_runs() -> None:
@@ -295,7 +314,7 @@ def test_answers_to_a_request_that_has_ended_are_dropped() -> None:
     talk = Talk()
     talk.start(1)
     talk.session.finish(1)
-    talk.session.post(Ok(re=1))
+    talk.post(Ok(re=1))
     assert talk.received() == []
 
 
@@ -429,7 +448,7 @@ def test_a_client_that_keeps_up_gets_every_piece() -> None:
     talk = Talk()
     talk.start(1, **say())
     for text in ("Good ", "morning"):
-        talk.session.post(delta(1, text))
+        talk.post(delta(1, text))
         talk.expect("reply.delta", text=text, npc="greta")
 
 
@@ -448,7 +467,7 @@ def test_pieces_that_wait_are_merged_and_numbers_have_no_gaps() -> None:
         delta(1, "e"),
         ReplyDone(re=1, npc="greta", text="abcde", finish="stop"),
     ):
-        assert talk.session.post(message) is None
+        assert talk.post(message) is None
     received = talk.received()
     assert [(message["type"], message["re"], message["text"]) for message in received] == [
         ("reply.delta", 1, "abc"),
@@ -464,32 +483,45 @@ def test_stats_that_were_subscribed_to_wait_one_at_a_time_and_numbers_have_no_ga
     talk = Talk()
     talk.start(1, type="stats")
     for sessions in (1, 2, 3):
-        talk.session.post(stats(sessions=sessions))
-    talk.session.post(stats(re=1, sessions=4))
+        talk.post(stats(sessions=sessions))
+    talk.post(stats(re=1, sessions=4))
     first, asked = talk.received()
     assert (first["sessions"], first["seq"], "re" in first) == (1, 2, False)
     assert (asked["sessions"], asked["seq"], asked["re"]) == (4, 3, 1)
-    talk.session.post(stats(sessions=5))
+    talk.post(stats(sessions=5))
     talk.expect("stats", sessions=5, seq=4)
 
 
 def test_stats_never_end_a_session_that_nobody_reads() -> None:
     talk = Talk()
     for _ in range(10 * LIMITS.queue_messages):
-        assert talk.session.post(stats()) is None
+        assert talk.post(stats()) is None
     talk.expect("stats")
 
 
-def test_too_much_that_waits_ends_the_session_with_a_bye() -> None:
+def test_who_is_behind_gets_no_stats_until_it_has_caught_up() -> None:
     talk = Talk()
     talk.start(1, **say())
-    hang_up = None
+    for number in range(LIMITS.queue_messages // 4 + 1):
+        talk.post(ReplySentence(re=1, npc="greta", text=str(number)))
+    talk.post(stats())
+    assert {message["type"] for message in talk.received()} == {"reply.sentence"}
+    talk.post(stats())
+    talk.expect("stats")
+
+
+def test_too_much_that_waits_ends_the_connection_with_a_bye_and_the_session_waits() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    ending = None
     for number in range(LIMITS.queue_messages + 1):
-        assert hang_up is None
-        hang_up = talk.session.post(ReplySentence(re=1, npc="greta", text=str(number)))
-    assert hang_up == HangUp(1013, "reading too slowly")
-    talk.expect("bye", reason="reading too slowly")
-    assert talk.session.post(Ok(re=1)) == hang_up
+        assert ending is None
+        ending = talk.post(ReplySentence(re=1, npc="greta", text=str(number)))
+    assert isinstance(ending, Part)
+    assert (ending.code, ending.reason) == (1013, "reading too slowly")
+    assert talk.codec.decode(ending.bye, Limits()) == {"type": "bye", "reason": "reading too slowly"}
+    assert talk.session.state is State.DETACHED
+    assert talk.session.open_requests == (1,)
     assert talk.send(type="ping") == []
     assert talk.received() == []
 
@@ -497,12 +529,13 @@ def test_too_much_that_waits_ends_the_session_with_a_bye() -> None:
 def test_too_many_bytes_that_wait_end_it_too() -> None:
     talk = Talk()
     talk.start(1, **say())
-    hang_up = None
+    ending = None
     count = 0
-    while hang_up is None:
-        hang_up = talk.session.post(delta(1, "x" * 1000))
+    while ending is None:
+        ending = talk.post(delta(1, "x" * 1000))
         count += 1
     assert count <= 9
+    assert isinstance(ending, Part)
 
 
 def test_errors_that_nobody_reads_end_it_too() -> None:
@@ -510,7 +543,21 @@ def test_errors_that_nobody_reads_end_it_too() -> None:
     intents: list[Intent] = []
     while not intents:
         intents = talk.send(type="nonsense")
+    [ending] = intents
+    assert isinstance(ending, Part)
+    assert ending.code == 1013
+
+
+@pytest.mark.parametrize("greeted", [False, True])
+def test_who_has_nothing_to_come_back_to_is_hung_up_on(greeted: bool) -> None:
+    talk = Talk(greeted=greeted)
+    if greeted:
+        talk.session.drain()
+    intents: list[Intent] = []
+    while not intents:
+        intents = talk.send(type="nonsense")
     assert intents == [HangUp(1013, "reading too slowly")]
+    talk.expect("bye")
 
 
 def test_one_large_message_is_not_too_much() -> None:
@@ -531,8 +578,8 @@ def test_merged_pieces_stay_below_what_clients_take() -> None:
     for _ in range(200):
         outbox.put(delta(1, "x" * 1000))
     frames = list(iter(outbox.take, None))
-    assert max(len(frame) for frame in frames) < 40_000
-    assert sum(len(JSON.decode(frame, Limits(string_chars=10**6))["text"]) for frame in frames) == 200_000
+    assert max(len(frame.frame) for frame in frames) < 40_000
+    assert sum(len(JSON.decode(frame.frame, Limits(string_chars=10**6))["text"]) for frame in frames) == 200_000
     assert outbox.bytes == 0
 
 
@@ -547,7 +594,7 @@ def test_a_draining_session_starts_nothing_and_lets_end_what_runs() -> None:
     error = talk.expect("error", code="overloaded", re=2)
     assert error["retry_after_ms"] > 0
     talk.expect_alive()
-    talk.session.post(delta(1, "a"))
+    talk.post(delta(1, "a"))
     talk.expect("reply.delta")
     assert talk.session.hang_up(1001, "closing") == HangUp(1001, "closing")
     talk.expect("bye", reason="closing")
@@ -571,6 +618,7 @@ def test_every_state_has_its_row_in_both_tables() -> None:
     assert set(TRANSITIONS) == set(TAKES) == set(State)
     for row in TRANSITIONS.values():
         assert {Step.DRAIN, Step.HANG_UP} <= set(row)
+    assert all(Step.DETACH in row for state, row in TRANSITIONS.items() if state is not State.DETACHED)
     assert set(TRANSITIONS[State.CLOSED].values()) == {State.CLOSED}
 
 

@@ -20,7 +20,7 @@ from npc_engine.errors import OperatorError
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     budgets = ("DEVICE_BUDGET", "RAM_BUDGET", "DISK_BUDGET")
-    for name in ("PORT", "HTTP_PORT", "HOST", "CACHE", "TOKEN", "MODEL", "DATA", "PERSONAS", *budgets):
+    for name in ("PORT", "HTTP_PORT", "HOST", "CACHE", "TOKEN", "MODEL", "DATA", "PERSONAS", "ORIGIN", *budgets):
         monkeypatch.delenv(f"NPC_ENGINE_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -54,6 +54,26 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path, monkeyp
     monkeypatch.setenv("NPC_ENGINE_HOST", "b")
     settings = load_settings({"port": 3, "host": None}, file)
     assert (settings.port, settings.host, settings.model) == (3, "b", "m")
+
+
+def test_origins_are_listed_in_a_file_or_with_commas_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ("https://game.example", "null")
+    assert load_settings({"origin": list(both)}).origin == both
+    assert load_settings(file=write(tmp_path, 'origin = ["https://game.example", "null"]')).origin == both
+    monkeypatch.setenv("NPC_ENGINE_ORIGIN", "https://game.example, null")
+    assert load_settings().origin == both
+
+
+@pytest.mark.parametrize("origin", ["game.example", "*", "https://*.example", "https://game.example/page"])
+def test_what_is_no_origin_is_refused(tmp_path: Path, origin: str) -> None:
+    said = refusal(tmp_path, f'origin = ["{origin}"]')
+    assert "The setting origin can't be" in said
+    assert "such as https://example.org" in said
+
+
+def test_certificates_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
+    settings = load_settings(file=write(tmp_path, 'tls_cert = "cert.pem"\ntls_key = "key.pem"'))
+    assert (settings.tls_cert, settings.tls_key) == (tmp_path / "cert.pem", tmp_path / "key.pem")
 
 
 def test_folders_in_a_file_are_relative_to_it(tmp_path: Path) -> None:

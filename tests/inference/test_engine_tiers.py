@@ -262,6 +262,32 @@ def test_a_failing_step_lets_go_of_what_was_held(tiny: Path, monkeypatch: pytest
     assert say(engine, npc(1)) == (expected, len(npc(1)) - 1)
 
 
+def test_kept_state_that_makes_steps_fail_is_dropped_and_who_waits_is_answered(tiny: Path) -> None:
+    engine = make(tiny)
+    expected = say(engine, npc(1))[0]
+    # The index names beginnings that it does not have.
+    engine._cache._tree.root.children.clear()
+    assert say(engine, npc(1)) == (expected, 0)
+
+
+def test_a_tier_that_fails_during_a_step_ends_nobody(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(tiny, tmp_path)
+    expected = say(engine, npc(1))[0]
+    engine.submit(greedy("one", npc(1)))
+    engine.step()
+
+    def fail() -> bool:
+        monkeypatch.undo()
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(engine._cache, "_fit_ram", fail)
+    outputs = drain(engine)["one"]
+    assert outputs[-1].finish is FinishReason.LENGTH
+    assert expected[-len(ids(outputs)) :] == ids(outputs)
+
+
 _WRITER = """
 import sys
 from pathlib import Path

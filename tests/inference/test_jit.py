@@ -104,6 +104,13 @@ def test_norms_and_gates_are_the_librarys(rows: int) -> None:
     torch.testing.assert_close(ours.gate(gate_up), theirs.gate(gate_up), rtol=0.02, atol=0.02)
 
 
+def test_a_weight_in_the_place_of_one_that_is_gone_is_another() -> None:
+    rows, x = JitRows(), torch.ones(1, 64).bfloat16()
+    # Each weight is let go before the next is made: most get the id of the one before.
+    norms = [float(rows.norm(x, torch.full((64,), value).bfloat16(), 0.0)[0, 0]) for value in range(20)]
+    assert norms == list(range(20))
+
+
 def test_a_head_size_they_were_not_made_for_has_no_trial() -> None:
     assert make_trial(spec_of(4, 2, 24), slots=2, keys=64) is None
     assert make_trial(spec_of(4, 2, 32), slots=2, keys=64) is not None

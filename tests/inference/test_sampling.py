@@ -28,6 +28,7 @@ def test_frequencies_follow_the_softmax() -> None:
         (Sampling(temperature=1.0, min_p=0.3, seed=1), {0, 1}),
         (Sampling(temperature=0.0), {0}),
         (Sampling(temperature=5.0, top_k=1, seed=1), {0}),
+        (Sampling(temperature=1e-40, seed=1), {0}),
     ],
 )
 def test_filters_keep_only_the_likeliest(sampling: Sampling, allowed: set[int]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from npc_engine.cli.bench.soak import _INCONSISTENT
 from npc_engine.errors import LimitExceeded, NpcEngineError
+from npc_engine.inference import thread as thread_module
 from npc_engine.inference.load import EngineOptions, load_engine
 from npc_engine.inference.request import FinishReason, Request, Sampling
 from npc_engine.inference.thread import EngineThread
@@ -87,6 +89,19 @@ async def test_when_the_thread_dies_everyone_is_told_and_newcomers_are_refused(
     assert "restart the server" in caplog.text
     with pytest.raises(NpcEngineError, match="shutting down"):
         await anext(engine.generate(request(engine)))
+
+
+async def test_state_found_inconsistent_in_a_pause_is_dropped_and_said_as_the_soak_looks_for_it(
+    engine: EngineThread, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await collect(engine, request(engine, 3))
+    await engine.ask(lambda e: e._cache._tree.root.children.clear())
+    monkeypatch.setattr(thread_module, "_CHECK_SECONDS", thread_module._WRITE_SECONDS)
+    async with asyncio.timeout(20):
+        while _INCONSISTENT not in caplog.text:
+            await asyncio.sleep(0.01)
+    await engine.ask(lambda e: e.check_integrity())
+    assert await collect(engine, request(engine, 3)) == before
 
 
 async def test_stopping_ends_what_is_open(tiny: Path) -> None:

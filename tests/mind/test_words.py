@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npc_engine.inference.grammar import Grammars
 from npc_engine.inference.tokenizer import Tokenizer
 from npc_engine.mind.markup import read_markup
 from npc_engine.mind.mind import Language, Mind
@@ -36,7 +37,7 @@ def language(request: pytest.FixtureRequest) -> Language:
 
 def language_at(folder: Path) -> Language:
     tokenizer = Tokenizer(folder)
-    return Language(tokenizer, read_markup(folder, tokenizer), frozenset({2}))
+    return Language(tokenizer, read_markup(folder, tokenizer), frozenset({2}), Grammars(folder, {2}))
 
 
 def mind_of(language: Language, **changes: object) -> Mind:

@@ -124,3 +124,73 @@ def perplexity(quick: Quick = False, model: Model = None, config: Config = None)
     from npc_engine.cli.console import out
 
     out.print(table(list(measure_perplexity(find_subject(model, config).folder, tokens=300 if quick else None))))
+
+
+@bench.command()
+def steps(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Show where the time of a step goes: decoding for few and for many, and reading. Takes half a minute."""
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
+
+    set_environment(load_settings(file=config).kernels)
+    from npc_engine.cli.bench.steps import QUICK, StepsLoad, measure_steps
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import out
+
+    for times in measure_steps(find_subject(model, config).folder, QUICK if quick else StepsLoad()):
+        out.print(times.explain())
+
+
+@bench.command()
+def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
+    """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
+
+    set_environment(load_settings(file=config).kernels)
+    from npc_engine.cli.bench.actions import measure_actions
+    from npc_engine.cli.bench.measure import Figure, table
+    from npc_engine.cli.bench.subject import find_subject
+    from npc_engine.cli.console import err, out
+
+    figures: list[Figure] = []
+
+    async def measure() -> None:
+        async for found in measure_actions(find_subject(model, config).folder, quick=quick):
+            if isinstance(found, Figure):
+                figures.append(found)
+                continue
+            deed = f"{found.deed.name} {dict(found.deed.args)}" if found.deed is not None else "none"
+            err.print(f"{'+' if found.sensible else '-'} {found.situation.says} -> {deed}", markup=False)
+
+    asyncio.run(measure())
+    out.print(table(figures))
+
+
+@bench.command()
+def bridge(
+    clients: Annotated[int, typer.Option(help="How many clients are connected.", min=1)] = 1000,
+    rate: Annotated[float, typer.Option(help="Messages that they send a second, all together.", min=1)] = 2000.0,
+    seconds: Annotated[float, typer.Option(help="For how long.", min=1)] = 30.0,
+    frames: Annotated[int, typer.Option(help="Fuzzed frames.", min=1)] = 100_000,
+    seed: Annotated[int, typer.Option(help="Of the fuzzed frames.")] = 0,
+    quick: Quick = False,
+) -> None:
+    """Measure the bridge without a model: a crowd, slow readers, fuzzed frames, lost connections. Takes some minutes.
+
+    The load is made on this machine, so it takes processor time from the server that it measures.
+    """
+    from npc_engine.cli.bench.bridge.measure import QUICK, BridgeLoad, measure_bridge
+    from npc_engine.cli.bench.measure import Figure, shown, table
+    from npc_engine.cli.console import err, out
+
+    load = QUICK if quick else BridgeLoad(clients=clients, rate=rate, seconds=seconds, frames=frames, seed=seed)
+    figures: list[Figure] = []
+
+    async def measure() -> None:
+        async for figure in measure_bridge(load):
+            err.print(f"{figure.name.strip()}: {shown(figure.value)} {figure.unit}", markup=False)
+            figures.append(figure)
+
+    asyncio.run(measure())
+    out.print(table(figures))

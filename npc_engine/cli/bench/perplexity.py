@@ -14,7 +14,7 @@ from npc_engine.inference.probe import INT8, best_device, int8_available, probe
 from npc_engine.inference.tokenizer import Tokenizer
 
 AIM = 1.02
-# Steps of few rows take a hundred times as long for a text.
+# A text takes so many more steps of few rows, and each reads all weights: a part of it has to do.
 _FEW_ROWS, _FEW_TOKENS = 4, 1024
 _WAYS = (
     ("float32", torch.float32, "exact"),
@@ -26,8 +26,8 @@ _WAYS = (
 def measure_perplexity(folder: Path, *, tokens: int | None = None) -> Iterator[Figure]:
     """Perplexities over the files of the worlds that come with the engine, ``tokens`` of them or all, and ratios.
 
-    Prompts are read WINDOW rows a step, which is the kernels of prompts and of crowds; and a shorter part _FEW_ROWS a
-    step, which is those of a single conversation.
+    The text is read WINDOW rows a step, as prompts are, and a shorter part _FEW_ROWS a step, as one conversation is:
+    where the kernels for few rows are others, both are measured.
     """
     spec, ids = read_spec(folder), example_text(Tokenizer(folder))[:tokens]
     parts = {WINDOW: ids, _FEW_ROWS: ids[:_FEW_TOKENS]}

@@ -24,11 +24,23 @@ class Block:
 
     In RAM it is ``state``, [2, layers, kv_heads, BLOCK_TOKENS, head_dim] (K, then V; a tail fills its beginning). On
     disk it takes ``disk_bytes``. In each tier a block's parent is there too. ``moving`` while the disk's thread reads
-    or writes it: its state must then stay where it is. ``due`` is when it is expected to be used, on the
-    ``time.monotonic`` clock; 0 when nobody said.
+    or writes it; ``copies`` between it and slots are under way: its state must then stay where it is. ``due`` is when
+    it is expected to be used, on the ``time.monotonic`` clock; 0 when nobody said.
     """
 
-    __slots__ = ("branches", "children", "disk_bytes", "due", "identity", "moving", "parent", "pins", "state", "tokens")
+    __slots__ = (
+        "branches",
+        "children",
+        "copies",
+        "disk_bytes",
+        "due",
+        "identity",
+        "moving",
+        "parent",
+        "pins",
+        "state",
+        "tokens",
+    )
 
     def __init__(self, parent: "Block | None", tokens: Tokens, identity: bytes) -> None:
         self.parent, self.tokens, self.identity = parent, tokens, identity
@@ -37,6 +49,7 @@ class Block:
         self.state: torch.Tensor | None = None
         self.disk_bytes = 0
         self.moving = False
+        self.copies = 0
         self.pins = 0
         self.due = 0.0
 

@@ -7,6 +7,9 @@ Blocks are written to RAM at the end of a turn and to disk when there is time, s
 In every tier a block's parent is there too: leaves go first. Nothing here waits for the disk: ``look_up`` says PENDING
 and starts reading, ``poll`` takes what has arrived. What can't be read is a miss from that block on.
 
+Copies from and to slots may go on beside what is computed. Until they have landed, which ``poll`` sees, a block neither
+leaves RAM nor goes to disk; it can be loaded, since copies keep their own order.
+
 Not thread-safe: the engine's thread calls everything here.
 """
 
@@ -18,9 +21,10 @@ from contextlib import contextmanager
 from enum import Enum
 
 from npc_engine.inference.kv.block import BLOCK_TOKENS, Block, Match, Tokens
+from npc_engine.inference.kv.copies import Copies, Flight, PlainCopies
 from npc_engine.inference.kv.disk import Completion, DiskTier, WasLost, WasRead, WasWritten
 from npc_engine.inference.kv.disk_file import Stored
-from npc_engine.inference.kv.ram import RamTier, load_match, save_span
+from npc_engine.inference.kv.ram import RamTier
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.kv.tree import BlockTree
 
@@ -58,10 +62,15 @@ class Lookup(Enum):
 
 
 class KvCache:
-    """``ram`` and, if there is one, ``disk``. ``tree`` knows every block that is in at least one of them."""
+    """``ram`` and, if there is one, ``disk``. ``tree`` knows every block that is in at least one of them.
 
-    def __init__(self, tree: BlockTree, ram: RamTier, disk: DiskTier | None) -> None:
+    ``copies`` go between RAM and slots: by default the processor's.
+    """
+
+    def __init__(self, tree: BlockTree, ram: RamTier, disk: DiskTier | None, copies: Copies | None = None) -> None:
         self._tree, self._ram, self._disk = tree, ram, disk
+        self._copies: Copies = copies or PlainCopies()
+        self._under_way: list[tuple[Flight, tuple[Block, ...]]] = []
         self._unwritten: OrderedDict[Block, None] = OrderedDict()
         self._writing = 0
         self._write_again = 0.0
@@ -126,7 +135,7 @@ class KvCache:
 
     def load(self, match: Match, slots: Slots, slot: int) -> None:
         """Copy matched state, all of it in RAM, into a slot."""
-        load_match(match, slots, slot)
+        self._follow(self._copies.load(match, slots, slot), *(block for block, _ in match.parts))
         if match.last is not None:
             self._touch(match.last)
 
@@ -189,6 +198,7 @@ class KvCache:
 
     def poll(self) -> None:
         """Take what the disk has done. Between steps, so that nothing changes within one."""
+        self._land()
         if self._disk is not None:
             for completion in self._disk.completions():
                 self._take(completion)
@@ -197,6 +207,11 @@ class KvCache:
             if len(self._unwritten) * self._ram.block_bytes > _DIRTY_SHARE * self._ram.budget:
                 self.write_through()
         self._fit_ram()
+
+    def write_down(self) -> bool:
+        """``write_through``, while there is time to wait for copies."""
+        self._settle()
+        return self.write_through()
 
     def write_through(self) -> bool:
         """Start writing some blocks that are only in RAM to disk, unless some are being written. Whether it did."""
@@ -207,6 +222,8 @@ class KvCache:
         for block in self._unwritten:
             parent = block.parent
             assert parent is not None
+            if block.copies:
+                continue
             if parent is not self._tree.root and not parent.disk_bytes and parent not in batch:
                 continue
             size += self._disk.room_for(block)
@@ -230,6 +247,7 @@ class KvCache:
             self._fit_disk()
             self._disk.set_budget(disk)
         if ram is not None:
+            self._settle()
             self._ram.budget = ram
             self._fit_ram()
             self._ram.trim()
@@ -239,8 +257,35 @@ class KvCache:
         disk = (self._disk.used, self._disk.budget) if self._disk is not None else (0, 0)
         return {"ram": (self._ram.used, self._ram.budget), "disk": disk}
 
+    def forget(self, beginning: Tokens, keep: Iterable[Tokens]) -> bool:
+        """Delete all that continues ``beginning``, but for whole blocks that the sequences in ``keep`` begin with.
+
+        False if some of it is being read, written, copied or waited for right now: ask again after ``poll``.
+        """
+        matches = [self._tree.match(tokens, len(tokens)) for tokens in keep]
+        # A block of which only the first tokens are theirs holds something else, too.
+        kept = {block for match in matches for block, count in match.parts if count == len(block.tokens)}
+        lost = [block for block in self._tree.beyond(beginning) if block not in kept]
+        stored: list[bytes] = []
+        for block in reversed(lost):
+            if block.moving or block.copies or block.pins or block.children:
+                continue
+            if block.state is not None:
+                self._ram.drop(block)
+            self._unwritten.pop(block, None)
+            if block.disk_bytes:
+                assert self._disk is not None
+                self._disk.forget(block)
+                stored.append(block.identity)
+            self._tree.remove(block)
+        if stored:
+            assert self._disk is not None
+            self._disk.delete(stored, wipe=True)
+        return not any(self._knows(block) for block in lost)
+
     def clear(self) -> None:
         """Forget everything, on disk too, once the disk has done what it is doing. Who holds a block no longer does."""
+        self._settle()
         if self._disk is not None:
             self._disk.clear()
         self._ram.clear()
@@ -250,6 +295,7 @@ class KvCache:
 
     def close(self) -> None:
         """Write what is not on disk yet, and close the file."""
+        self._settle()
         if self._disk is None:
             return
         self._write_again = 0.0
@@ -268,6 +314,8 @@ class KvCache:
         blocks = list(self._tree)
         assert {b for b in blocks if b.state is not None} == set(self._ram.order)
         assert all(block.pins >= 0 for block in blocks)
+        copies = Counter(block for _, copied in self._under_way for block in copied)
+        assert all(block.copies == copies[block] for block in blocks)
         if holders is not None:
             pins = Counter(node for block in holders for node in block.lineage())
             assert all(block.pins == pins[block] for block in blocks)
@@ -291,12 +339,13 @@ class KvCache:
             return None
         state = self._ram.take()
         try:
-            save_span(state, slots, slot, start, 0, len(chunk))
+            flight = self._copies.save(state, slots, slot, start, 0, len(chunk))
         except BaseException:
             self._ram.give_back(state)
             raise
         block = known or self._tree.add(parent, chunk)
         self._ram.put(block, state)
+        self._follow(flight, block)
         return block
 
     def _grow(self, tail: Block, chunk: Tokens, slots: Slots, slot: int, start: int) -> None:
@@ -304,8 +353,33 @@ class KvCache:
         if tail.disk_bytes:
             assert self._disk is not None
             self._disk.drop([tail])
-        save_span(tail.state, slots, slot, start, len(tail.tokens), len(chunk))
+        flight = self._copies.save(tail.state, slots, slot, start, len(tail.tokens), len(chunk))
         self._tree.grow(tail, chunk)
+        self._follow(flight, tail)
+
+    def _follow(self, flight: Flight, *blocks: Block) -> None:
+        """Keep ``blocks`` where they are until their copy has landed."""
+        if flight.landed:
+            return
+        for block in blocks:
+            block.copies += 1
+        self._under_way.append((flight, blocks))
+
+    def _land(self) -> None:
+        """See which copies have landed."""
+        still = []
+        for flight, blocks in self._under_way:
+            if not flight.landed:
+                still.append((flight, blocks))
+                continue
+            for block in blocks:
+                block.copies -= 1
+        self._under_way = still
+
+    def _settle(self) -> None:
+        """Wait for all copies."""
+        self._copies.synchronise()
+        self._land()
 
     def _bring_up(self, match: Match) -> None:
         """Start reading what of ``match`` is only on disk, as far as there is room in RAM."""
@@ -341,13 +415,16 @@ class KvCache:
         wanted = block.state is None and (parent is self._tree.root or parent.state is not None)
         if done.ok and wanted and not self._ram.over_budget:
             self._ram.put(block, done.state)
-            return
-        # Saved again while it was read, damaged, or not wanted any more.
-        self._ram.give_back(done.state)
-        if done.ok:
-            self._prune(block)
         else:
+            # Saved again while it was read, damaged, or not wanted any more.
+            self._ram.give_back(done.state)
+        if not done.ok:
             self._lose(block)
+        elif block.state is None:
+            self._prune(block)
+        elif not block.disk_bytes:
+            # It has grown meanwhile, or was dropped from disk: nothing that moves is noted for writing.
+            self._unwritten[block] = None
 
     def _was_written(self, done: WasWritten) -> None:
         assert self._disk is not None

@@ -141,9 +141,9 @@ class DiskTier:
         block.disk_bytes = 0
         self.order.remove(block)
 
-    def delete(self, identities: Sequence[bytes]) -> None:
-        """Remove what is stored under ``identities``."""
-        self._jobs.put(lambda: self._attempt(lambda: self._file.delete(identities)))
+    def delete(self, identities: Sequence[bytes], *, wipe: bool = False) -> None:
+        """Remove what is stored under ``identities``; ``wipe``: so that nothing of it can be read any more."""
+        self._jobs.put(lambda: self._attempt(lambda: self._file.delete(identities, wipe=wipe)))
 
     def set_budget(self, budget: int) -> None:
         """Let the file take ``budget`` bytes. Blocks beyond it must have been dropped."""

@@ -140,10 +140,14 @@ class DiskFile:
         self._limit()
         return costs
 
-    def delete(self, identities: Iterable[bytes]) -> None:
-        """Remove blocks; unknown ones are ignored."""
+    def delete(self, identities: Iterable[bytes], *, wipe: bool = False) -> None:
+        """Remove blocks; unknown ones are ignored. ``wipe`` leaves nothing to be read in the file's free pages."""
         self._doomed.update(dict.fromkeys(identities))
-        self.write(())
+        self._pragma(f"secure_delete = {int(wipe)}")
+        try:
+            self.write(())
+        finally:
+            self._pragma("secure_delete = 0")
 
     def set_budget(self, budget: int) -> None:
         """Never let the file grow beyond ``budget`` bytes, and give back what it takes beyond that."""

@@ -65,7 +65,7 @@ class EvictionOrder:
         """The block to go first ``among`` some of the ``look_at`` oldest; None when there is none that nobody holds."""
         expected: Block | None = None
         for block in islice(self._by_age, look_at):
-            if block.pins or block.moving or not among(block) or not self._is_leaf(block):
+            if block.pins or block.moving or block.copies or not among(block) or not self._is_leaf(block):
                 continue
             if block.due <= now:
                 return block

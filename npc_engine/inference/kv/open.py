@@ -10,6 +10,7 @@ import torch
 from npc_engine.inference.kv.block import root_identity
 from npc_engine.inference.kv.cache import KvCache
 from npc_engine.inference.kv.codec import CODECS
+from npc_engine.inference.kv.copies import Copies
 from npc_engine.inference.kv.disk import DiskTier
 from npc_engine.inference.kv.disk_file import DiskFile, Stored
 from npc_engine.inference.kv.ram import BlockShape, RamTier
@@ -34,8 +35,10 @@ class Tiers:
     pin: bool = False
 
 
-def open_cache(shape: BlockShape, dtype: torch.dtype, computed_by: str, tiers: Tiers) -> KvCache:
-    """The cache of one model. ``computed_by`` names everything that its numbers depend on.
+def open_cache(
+    shape: BlockShape, dtype: torch.dtype, computed_by: str, tiers: Tiers, copies: Copies | None = None
+) -> KvCache:
+    """The cache of one model. ``computed_by`` names everything that its numbers depend on; ``copies`` as in KvCache.
 
     A disk that can't be used costs the disk tier, not the start.
     """
@@ -44,9 +47,9 @@ def open_cache(shape: BlockShape, dtype: torch.dtype, computed_by: str, tiers: T
     ram = RamTier(shape, dtype, tiers.ram_budget, pin=tiers.pin)
     opened = _open_file(tiers)
     if opened is None:
-        return KvCache(tree, ram, None)
+        return KvCache(tree, ram, None, copies)
     file, stored = opened
-    cache = KvCache(tree, ram, DiskTier(file, tiers.disk_budget, codec))
+    cache = KvCache(tree, ram, DiskTier(file, tiers.disk_budget, codec), copies)
     cache.adopt(stored)
     return cache
 

@@ -1,14 +1,16 @@
 """Warm attention state: blocks in RAM, under a budget in bytes."""
 
+import logging
 import math
 import mmap
 
 import torch
 
-from npc_engine.inference.kv.block import BLOCK_TOKENS, Block, Match
+from npc_engine.inference.kv.block import BLOCK_TOKENS, Block
 from npc_engine.inference.kv.eviction import EvictionOrder
 from npc_engine.inference.kv.memory import anonymous_memory
-from npc_engine.inference.kv.slots import Slots
+
+_log = logging.getLogger(__name__)
 
 BlockShape = tuple[int, int, int, int, int]
 
@@ -24,8 +26,9 @@ class RamTier:
     def __init__(self, shape: BlockShape, dtype: torch.dtype, budget: int, *, pin: bool = False) -> None:
         self._shape, self._dtype, self._pin = shape, dtype, pin
         self.block_bytes = math.prod(shape) * dtype.itemsize
-        # Memory comes in pages: what a small block really takes is what counts.
-        self._block_cost = self.block_bytes if pin else -(-self.block_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        # Memory comes in pages, and pinned memory in powers of two: what a block really takes is what counts.
+        pages = -(-self.block_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._block_cost = 1 << (pages - 1).bit_length() if pin else pages
         self.budget = budget
         self.order = EvictionOrder(lambda block: block.state is not None)
         self._free: list[torch.Tensor] = []
@@ -69,6 +72,7 @@ class RamTier:
         """``block`` is no longer here."""
         assert block.state is not None
         assert not block.moving
+        assert not block.copies
         state, block.state = block.state, None
         self.order.remove(block)
         self.give_back(state)
@@ -97,21 +101,9 @@ class RamTier:
 
     def _memory(self) -> torch.Tensor:
         if self._pin:
-            return torch.empty(self._shape, dtype=self._dtype, pin_memory=True)
+            try:
+                return torch.empty(self._shape, dtype=self._dtype, pin_memory=True)
+            except RuntimeError as error:
+                _log.warning("memory can't be pinned any more (%s); what the device copies takes longer", error)
+                self._pin = False
         return anonymous_memory(self._shape, self._dtype)
-
-
-def save_span(state: torch.Tensor, slots: Slots, slot: int, start: int, first: int, count: int) -> None:
-    """Copy tokens ``start + first .. start + count`` of a slot into a state's places ``first .. count``."""
-    for part, store in enumerate((slots.keys, slots.values)):
-        state[part, :, :, first:count].copy_(store[:, slot, :, start + first : start + count])
-
-
-def load_match(match: Match, slots: Slots, slot: int) -> None:
-    """Copy matched blocks, all in RAM, into a slot, from its token 0 on."""
-    start = 0
-    for block, count in match.parts:
-        assert block.state is not None
-        for part, store in enumerate((slots.keys, slots.values)):
-            store[:, slot, :, start : start + count].copy_(block.state[part, :, :, :count])
-        start += count

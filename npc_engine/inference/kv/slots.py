@@ -5,6 +5,7 @@ becomes free is filled with the last one.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 
@@ -15,12 +16,35 @@ _STEP = 64
 """Capacity comes in multiples of this where doubling would cost too much."""
 
 
+class Traffic(Protocol):
+    """Copies between slots and RAM that may still be under way on the device."""
+
+    def await_layer(self, index: int) -> None:
+        """What is computed from now on finds all that is being loaded into the layers up to ``index``."""
+        ...
+
+    def fence(self) -> None:
+        """What is computed from now on comes behind all copies from and to slots."""
+        ...
+
+
+class NoTraffic:
+    """Copies are done when they have been asked for."""
+
+    def await_layer(self, index: int) -> None:
+        """See Traffic."""
+
+    def fence(self) -> None:
+        """See Traffic."""
+
+
 class Slots:
     """K and V, each ``[layers, slots, kv_heads, capacity, head_dim]``, grown in powers of two up to the limits.
 
     ``budget`` is the most bytes that both may reserve. One sequence of ``max_capacity`` tokens must fit.
 
-    ``keys`` and ``values`` are replaced when the store grows: take views anew for every step.
+    ``keys`` and ``values`` are replaced when the store grows, and ``generation`` is another number then: take views
+    anew for every step. A forward pass takes them from ``layer``, which orders it behind ``traffic``.
     """
 
     def __init__(
@@ -34,11 +58,14 @@ class Slots:
         max_slots: int,
         max_capacity: int,
         budget: int,
+        traffic: Traffic | None = None,
     ) -> None:
         self.max_slots = max_slots
         self.budget = budget
         self.max_capacity = max_capacity
         self.used = 0
+        self.generation = 0
+        self._traffic = traffic or NoTraffic()
         self._shape = (layers, kv_heads, head_dim)
         self._dtype, self._device = dtype, device
         self.keys = self.values = torch.empty(0)
@@ -63,6 +90,15 @@ class Slots:
     def nbytes(self) -> int:
         """Bytes reserved on the device, touched or not."""
         return self.keys.nbytes + self.values.nbytes
+
+    def layer(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """K and V of a layer, [slots, kv_heads, capacity, head_dim], to compute with. Ask for layers in order."""
+        self._traffic.await_layer(index)
+        return self.keys[index], self.values[index]
+
+    def await_all(self) -> None:
+        """See that no layer has anything to wait for."""
+        self._traffic.await_layer(self.keys.shape[0] - 1)
 
     def can_take(self, capacity: int) -> bool:
         """Whether there is a free slot, and room within the budget if all have ``capacity``."""
@@ -99,6 +135,8 @@ class Slots:
         """Free ``slot``; the last slot in use, of which ``last_length`` tokens matter, moves into its place."""
         assert 0 <= slot < self.used
         self.used -= 1
+        # Even a slot that nothing moves into: whoever gets it next must not write into what is still being saved.
+        self._traffic.fence()
         if slot != self.used:
             for store in (self.keys, self.values):
                 store[:, slot, :, :last_length].copy_(store[:, self.used, :, :last_length])
@@ -106,6 +144,7 @@ class Slots:
     def clear(self) -> None:
         """Free all slots at once, and the memory that grew with them."""
         self.used = 0
+        self._traffic.fence()
         self._allocate_least()
 
     def _allocate_least(self) -> None:
@@ -113,7 +152,7 @@ class Slots:
         if self._bytes(slots, capacity) > self.budget:
             slots = 1
         if self.keys.shape[1:4:2] != (slots, capacity):
-            self.keys, self.values = self._zeros(slots, capacity), self._zeros(slots, capacity)
+            self._replace(self._zeros(slots, capacity), self._zeros(slots, capacity))
 
     def _least(self, capacity: int) -> tuple[int, int]:
         """Slots and tokens for those in use and no more."""
@@ -124,10 +163,15 @@ class Slots:
         return 2 * layers * slots * kv_heads * capacity * head_dim * self._dtype.itemsize
 
     def _reallocate(self, slots: int, tokens: int, lengths: Sequence[int]) -> None:
+        self._traffic.fence()
         keys = self._moved(self.keys, slots, tokens, lengths)
         values = self._moved(self.values, slots, tokens, lengths)
         # Both or neither: memory may run out between the two.
+        self._replace(keys, values)
+
+    def _replace(self, keys: torch.Tensor, values: torch.Tensor) -> None:
         self.keys, self.values = keys, values
+        self.generation += 1
 
     def _zeros(self, slots: int, capacity: int) -> torch.Tensor:
         # Zeros, not whatever memory holds: a masked key has weight 0, and 0 times NaN is NaN.

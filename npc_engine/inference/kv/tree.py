@@ -34,6 +34,19 @@ class BlockTree:
             node, at = child, at + count
         return Match(tuple(parts))
 
+    def beyond(self, beginning: Tokens) -> Iterator[Block]:
+        """All blocks with tokens that continue ``beginning``, each before those behind it."""
+        node, at = self.root, 0
+        while (child := node.children.get(beginning[at : at + BLOCK_TOKENS])) is not None and child.full:
+            node, at = child, at + BLOCK_TOKENS
+        rest = beginning[at:]
+        if len(rest) >= BLOCK_TOKENS:
+            return
+        for child in node.children.values():
+            if begins(child.tokens, rest):
+                yield child
+                yield from child.descendants()
+
     def add(self, parent: Block, tokens: Tokens) -> Block:
         """A new block behind ``parent``, which must be full or the root."""
         assert parent is self.root or parent.full

@@ -20,7 +20,7 @@ WORTH_SHARING = 64
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Rows ``start .. start + length`` of the request in ``slot``; ``sample`` if its last row's logits are wanted.
+    """Rows ``start .. start + length`` of the request in ``slot``; the logits of the last ``sample`` rows are wanted.
 
     ``alike``: how many leading tokens it has in common with the request in the slot before.
     """
@@ -28,7 +28,7 @@ class Span:
     slot: int
     start: int
     length: int
-    sample: bool
+    sample: int
     alike: int = 0
 
     @property
@@ -84,7 +84,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, one per sampling span."""
+    """``token_ids``, ``positions``, ``slots``: int64 [rows]. ``sample_rows``: int64, those whose logits are wanted."""
 
     token_ids: torch.Tensor
     positions: torch.Tensor
@@ -110,12 +110,12 @@ def make_batch(
     """
     positions = [p for span in spans for p in range(span.start, span.end)]
     slots = [span.slot for span in spans for _ in range(span.length)]
-    sample_rows, row, first_rows = [], 0, []
+    sample_rows: list[int] = []
+    row, first_rows = 0, []
     for span in spans:
         first_rows.append(row)
         row += span.length
-        if span.sample:
-            sample_rows.append(row - 1)
+        sample_rows.extend(range(row - span.sample, row))
     groups, at = [], 0
     for run in partition(spans):
         rows = first_rows[at : at + len(run.spans)]
@@ -123,9 +123,16 @@ def make_batch(
         at += len(run.spans)
 
     def tensor(values: Sequence[int]) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.long, device=device)
+        return on_device(torch.tensor(values, dtype=torch.long), device)
 
     return Batch(tensor(token_ids), tensor(positions), tensor(slots), tensor(sample_rows), tuple(groups))
+
+
+def on_device(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """``numbers``, made on the processor, for ``device``, which takes them without being waited for."""
+    if device.type != "cuda":
+        return numbers.to(device)
+    return numbers.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +186,9 @@ def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device
         steps = torch.arange(width)
         lengths = torch.tensor([s.length for s in spans])
         gather = torch.tensor(rows)[:, None] + torch.minimum(steps[None], lengths[:, None] - 1)
-        scatter = torch.nonzero((steps[None] < lengths[:, None]).flatten()).flatten().to(device)
-        gather = gather.flatten().to(device)
+        scatter = on_device(torch.nonzero((steps[None] < lengths[:, None]).flatten()).flatten(), device)
+        gather = on_device(gather.flatten(), device)
+    visible = torch.tensor([[min(s.start + i, s.end - 1) + 1 for i in range(width)] for s in spans])
     return Group(
         first=spans[0].slot,
         size=len(spans),
@@ -191,7 +199,7 @@ def _group(run: _Run, rows: Sequence[int], fold: int, dtype: torch.dtype, device
         count=count,
         rows=gather,
         scatter=scatter,
-        visible=torch.tensor([[min(s.start + i, s.end - 1) + 1 for i in range(width)] for s in spans], device=device),
+        visible=on_device(visible, device),
         even=all(s.end == run.keys for s in spans),
         fold=fold,
         dtype=dtype,

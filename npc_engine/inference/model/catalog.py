@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npc_engine.errors import OperatorError
+from npc_engine.inference.mock import MOCK
 from npc_engine.inference.model import hub
 from npc_engine.inference.model.cache import CachedModel, ModelCache
 from npc_engine.inference.model.child import run_child
@@ -61,6 +62,10 @@ def resolve(spec: str, *, cache: Path, report: Progress | None = None, may_fetch
     which says what to do, when the model can't be had, is damaged, or was never taught to converse.
     """
     report = report or Silent()
+    if spec == MOCK:
+        raise OperatorError(
+            "The mock is no model.", remedy="It can be served and talked to, not measured or inspected."
+        )
     store = ModelCache(cache, frozen=not may_fetch)
     name = _ALIASES.get(spec, spec)
     if name in BUILT_IN:

@@ -13,7 +13,10 @@ from npc_engine.inference.model.linears import Linear, NormedLinear
 from npc_engine.inference.model.rows import Rows
 
 GROUP = 32
-_LEVELS, _MIDDLE, _NEAR = 15, 8, 0.01
+NEAR = 0.01
+"""Weights lie on a grid if what it loses of them is less than this share."""
+
+_LEVELS, _MIDDLE = 15, 8
 
 
 class FourBit(Protocol):
@@ -95,6 +98,6 @@ class Grid(NamedTuple):
         levels = ((groups - low) / scale).round_()
         # As both kernels have them.
         found = levels * scale.bfloat16() + low.bfloat16()
-        if (found - groups).norm() > _NEAR * groups.norm():
+        if (found - groups).norm() > NEAR * groups.norm():
             raise ValueError("these weights lie on no grid of four bits")
         return cls(levels.view(weight.shape).to(torch.int32), low.squeeze(-1), scale.squeeze(-1))

@@ -86,7 +86,7 @@ def _attention_over_slots(
     layer = module.layer_idx
     if sliding_window is not None:
         npc_batch = npc_batch.within(sliding_window)
-    keys, values = npc_slots.keys[layer], npc_slots.values[layer]
+    keys, values = npc_slots.layer(layer)
     keys[npc_batch.slots, :, npc_batch.positions] = key[0].transpose(0, 1)
     values[npc_batch.slots, :, npc_batch.positions] = value[0].transpose(0, 1)
     heads = query[0].transpose(0, 1)  # [rows, heads, head_dim]

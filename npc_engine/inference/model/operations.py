@@ -68,7 +68,7 @@ class PlainOperations:
             turned = torch.cat((self._norm(query, norms.query), self._norm(key, norms.key)), dim=1)
         cos, sin = self._cos[batch.positions], self._sin[batch.positions]
         turned = torch.addcmul(turned * cos, turned.roll(spec.head_dim // 2, -1), sin)
-        keys, values = slots.keys[index], slots.values[index]
+        keys, values = slots.layer(index)
         keys[batch.slots, :, batch.positions] = turned[:, spec.heads :]
         values[batch.slots, :, batch.positions] = value
         return attend(self._attention, turned[:, : spec.heads], keys, values, batch.groups, spec.head_dim**-0.5)

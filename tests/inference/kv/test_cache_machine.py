@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,9 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from npc_engine.inference.kv import cache as cache_module
 from npc_engine.inference.kv import disk_file
-from npc_engine.inference.kv.block import Block
+from npc_engine.inference.kv.block import BLOCK_TOKENS, Block, common_length
+from npc_engine.inference.kv.copies import StreamCopies
 from tests.inference.kv.faults import ERRORS, Faults
 from tests.inference.kv.states import BLOCK_BYTES, Bench, make_cache
+from tests.inference.late import LateAccelerator
 
 CONVERSATIONS = 5
 RAM_BLOCKS = st.sampled_from([2, 4, 7, 30])
@@ -41,7 +44,10 @@ class CacheMachine(RuleBasedStateMachine):
         self.ram, self.disk = ram, disk
         # All begin alike, so that blocks are shared; the first two go on alike for longer.
         self.said = [[9] * 80 + [min(npc, 2)] * 40 + [npc] for npc in range(CONVERSATIONS)]
-        self.bench = Bench(make_cache(ram, self.folder, disk_budget=disk))
+        self.bench = self.make_bench()
+
+    def make_bench(self) -> Bench:
+        return Bench(make_cache(self.ram, self.folder, disk_budget=self.disk))
 
     @rule(npc=npcs, more=lengths, tail=st.booleans())
     def speak(self, npc: int, more: int, tail: bool) -> None:
@@ -108,6 +114,18 @@ class CacheMachine(RuleBasedStateMachine):
             if not self.failed:
                 assert (self.folder / "blocks.sqlite").stat().st_size <= max(self.disk, 16 * 16384)
 
+    @rule(npc=npcs, length=lengths, keep=npcs)
+    def forget_one(self, npc: int, length: int, keep: int) -> None:
+        cache, beginning, kept = self.bench.cache, tuple(self.said[npc][:length]), tuple(self.said[keep])
+        before = cache.match(kept, len(kept)).length
+        if not cache.forget(beginning, [kept]):
+            return
+        for said in map(tuple, self.said):
+            found = cache.match(said, len(said)).length
+            shared = max(common_length(said, beginning), common_length(said, kept))
+            assert found <= shared or said[: len(beginning)] != beginning
+        assert cache.match(kept, len(kept)).length > before - BLOCK_TOKENS
+
     @rule()
     def forget(self) -> None:
         self.held.clear()
@@ -121,7 +139,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.bench.cache.close()
         if damage is not None and not self.failed:
             flip(self.folder / "blocks.sqlite", damage)
-        self.bench = Bench(make_cache(self.ram, self.folder, disk_budget=self.disk))
+        self.bench = self.make_bench()
         self.failed = False
 
     @rule(calls=st.integers(1, 12), error=st.sampled_from(ERRORS))
@@ -160,7 +178,8 @@ def flip(path: Path, where: int) -> None:
         connection.close()
 
 
-def test_no_order_of_events_makes_it_inconsistent_or_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("copies", ["at once", "late", "late, staged"])
+def test_no_order_of_events_makes_it_inconsistent_or_wrong(monkeypatch: pytest.MonkeyPatch, copies: str) -> None:
     # Within a test a disk that refused is tried again soon, and a block that can't be written soon goes.
     monkeypatch.setattr(cache_module, "_PATIENCE", 0.002)
     monkeypatch.setattr(cache_module, "_SPILL_SECONDS", 0.02)
@@ -170,10 +189,16 @@ def test_no_order_of_events_makes_it_inconsistent_or_wrong(monkeypatch: pytest.M
             super().__init__()
             monkeypatch.setattr(disk_file.sqlite3, "connect", self.faults.connect)
 
+        def make_bench(self) -> Bench:
+            if copies == "at once":
+                return super().make_bench()
+            late = StreamCopies(LateAccelerator(Random(self.ram), all_pinned=copies == "late", pins=4))
+            return Bench(make_cache(self.ram, self.folder, disk_budget=self.disk, copies=late), late)
+
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=40,
+            max_examples=40 if copies == "at once" else 15,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from npc_engine.inference.kv.cache import Lookup
 from tests.inference.kv.states import BLOCK_BYTES, Bench, make_cache
 
 CONVERSATION = list(range(300))
@@ -42,6 +43,18 @@ def test_closing_writes_what_was_not_yet_written(tmp_path: Path) -> None:
     bench.compute(CONVERSATION)
     bench.cache.close()
     assert Bench(make_cache(50, tmp_path)).load(CONVERSATION) == 300
+
+
+def test_what_grows_while_its_beginning_is_read_is_written_too(tmp_path: Path) -> None:
+    bench, longer = spoken(tmp_path), [*CONVERSATION, *range(10)]
+    bench.cache.set_budgets(0, None)
+    bench.cache.set_budgets(50 * BLOCK_BYTES, None)
+    assert bench.cache.look_up(CONVERSATION, 300)[0] is Lookup.PENDING
+    bench.compute(CONVERSATION)
+    bench.compute(longer)
+    bench.settle()
+    bench.cache.close()
+    assert Bench(make_cache(50, tmp_path)).load(longer) == 310
 
 
 def test_four_bits_come_back_close(tmp_path: Path) -> None:

@@ -34,6 +34,25 @@ def floats(tensor: torch.Tensor | None) -> Floats:
     return array
 
 
+class Converted:
+    """Weights in float32, each converted when it is first asked for."""
+
+    def __init__(self) -> None:
+        # The weight is kept too: another one may not get its id.
+        self._arrays: dict[int, tuple[torch.Tensor, Floats]] = {}
+
+    def __call__(self, weight: torch.Tensor) -> Floats:
+        """See ``floats``."""
+        if id(weight) not in self._arrays:
+            self._arrays[id(weight)] = weight, floats(weight)
+        return self._arrays[id(weight)][1]
+
+
 def threads() -> int:
     """How many may compute: as many as torch takes, and the compiled kernels have."""
     return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
+
+
+def use_threads() -> None:
+    """Have compiled kernels run on that many. It holds for the thread that calls; kernels share out no few numbers."""
+    numba.set_num_threads(threads())

@@ -7,9 +7,9 @@ import numba
 import numpy as np
 import torch
 
-from npc_engine.inference.model.four_bit import Grid
-from npc_engine.inference.model.jit.arrays import bits, floats, numbers, threads
-from npc_engine.inference.model.jit.grid import GROUP, LANES, TILE_BYTES, TILE_NUMBERS, add_product, product
+from npc_engine.inference.model.four_bit import NEAR
+from npc_engine.inference.model.jit.arrays import bits, floats, numbers, use_threads
+from npc_engine.inference.model.jit.grid import GROUP, LANES, TILE_BYTES, TILE_NUMBERS, add_product, pack, product
 from npc_engine.inference.model.linears import Linear
 
 _log = logging.getLogger(__name__)
@@ -56,41 +56,31 @@ class JitFourBitLinear:
         """``weight`` [out, in], on a grid. Raises ValueError if it is on none, or of a size that tiles do not fill."""
         if len(weight) % LANES:
             raise ValueError("rows of such a number do not fill the tiles")
-        grid = Grid.of(weight)
+        if weight.shape[1] % GROUP:
+            raise ValueError("rows of such a length have no whole number of groups")
         self._outputs = len(weight)
-        self._weights, self._grid = _packed(grid.levels).numpy(), bits(_laid_out(grid))
+        shape = len(weight) // LANES, weight.shape[1] // GROUP
+        packed = torch.empty(*shape, TILE_BYTES, dtype=torch.uint8)
+        grid = torch.empty(*shape, TILE_NUMBERS, dtype=torch.bfloat16)
+        # A vector of 64 bytes may begin there: torch promises that for what it allocates.
+        assert packed.data_ptr() % 64 == grid.data_ptr() % 64 == 0
+        self._weights, self._grid, squares = packed.numpy(), bits(grid), torch.empty(shape[0], 2)
+        use_threads()
+        exact = weight if weight.dtype is torch.bfloat16 else weight.float()
+        pack(numbers(exact.contiguous()), self._weights, self._grid, squares.numpy())
+        lost, whole = squares.sum(dim=0).tolist()
+        if lost > NEAR**2 * whole:
+            raise ValueError("these weights lie on no grid of four bits")
         self._bias, self._norm, self._eps = floats(bias), floats(norm), np.float32(eps)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        numba.set_num_threads(threads())
+        use_threads()
         out = torch.empty(len(x), self._outputs, dtype=torch.bfloat16)
         product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
         return out
 
     def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See Linear. ``stream`` is float32."""
-        numba.set_num_threads(threads())
+        use_threads()
         add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, stream.numpy())
         return stream
-
-
-def _packed(levels: torch.Tensor) -> torch.Tensor:
-    """uint8 [tiles, groups, TILE_BYTES] of ``levels`` [out, in]."""
-    tiles, groups = len(levels) // LANES, levels.shape[1] // GROUP
-    # Halves of a group, then the loads, lanes and bytes that the kernel takes them in.
-    parts = levels.to(torch.uint8).view(tiles, LANES, groups, 2, 4, 4).permute(3, 0, 2, 4, 1, 5)
-    return _aligned((parts[0] | parts[1] << 4).reshape(tiles, groups, TILE_BYTES))
-
-
-def _laid_out(grid: Grid) -> torch.Tensor:
-    """bfloat16 [tiles, groups, TILE_NUMBERS]."""
-    tiles, groups = len(grid.scale) // LANES, grid.scale.shape[1]
-    both = torch.stack((grid.scale, grid.low)).view(2, tiles, LANES, groups).permute(1, 3, 0, 2)
-    return _aligned(both.bfloat16().reshape(tiles, groups, TILE_NUMBERS))
-
-
-def _aligned(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy whose memory begins where a vector of 64 bytes may: torch promises that for what it allocates."""
-    copy = torch.empty(tensor.shape, dtype=tensor.dtype)
-    assert copy.data_ptr() % 64 == 0
-    return copy.copy_(tensor)

@@ -14,14 +14,16 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from npc_engine.inference.model.jit.kept import compiled
-from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits
-from npc_engine.inference.model.jit.rows import FEW
+from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits, widened
 
 GROUP, LANES = 32, 16
 TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
 """Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
 
-LARGEST = 127
+LARGEST, SMALLEST = 127, 1.2e-38
+_FEW = 1 << 14
+"""Numbers up to which another thread makes levels no faster (two AVX-512 cores): it has begun, for the product."""
+
 _LOADS, _BYTES = 4, 4
 _I16, _I32, _I64, _F32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS, _HALVES = (ir.VectorType(of, LANES) for of in (_I32, _F32, _I16))
@@ -110,6 +112,38 @@ _tile_1, _tile_2, _tile_4, _tile_8 = (_tile(rows) for rows in (1, 2, 4, 8))
 
 
 @compiled
+def pack(weight, weights, grid, parts):
+    """Fill ``weights`` and ``grid``, as ``product`` takes them, from ``weight`` [outputs, size], float32 or bits.
+
+    ``parts`` float32 [tiles, 2]: the sums of squares of what is lost, and of the weights.
+    """
+    for tile in prange(len(weights)):
+        numbers = np.empty(GROUP, np.float32)
+        weights[tile] = 0
+        lost, whole = np.float32(0.0), np.float32(0.0)
+        for group in range(weights.shape[1]):
+            for lane in range(LANES):
+                row, first = weight[tile * LANES + lane], group * GROUP
+                for d in range(GROUP):
+                    numbers[d] = number(row[first + d])
+                low, high = numbers[0], numbers[0]
+                for d in range(GROUP):
+                    low, high = min(low, numbers[d]), max(high, numbers[d])
+                step = max((high - low) / np.float32(15.0), np.float32(SMALLEST))
+                grid[tile, group, lane], grid[tile, group, LANES + lane] = narrowed(step), narrowed(low)
+                scale, offset = widened(narrowed(step)), widened(narrowed(low))
+                for d in range(GROUP):
+                    level = np.floor((numbers[d] - low) / step + np.float32(0.5))
+                    error = level * scale + offset - numbers[d]
+                    lost += error * error
+                    whole += numbers[d] * numbers[d]
+                    half, within = d // (GROUP // 2), d % (GROUP // 2)
+                    place = (within // _BYTES * LANES + lane) * _BYTES + within % _BYTES
+                    weights[tile, group, place] |= np.uint8(level) << np.uint8(4 * half)
+        parts[tile, 0], parts[tile, 1] = lost, whole
+
+
+@compiled
 def product(x, norm, eps, weights, grid, bias, out):
     """``out`` uint16 [rows, outputs] = ``x`` [rows, size], float32 or bfloat16's bits, by the weights, plus ``bias``.
 
@@ -166,7 +200,7 @@ def _levels(x, norm, eps):
     rows, size = x.shape
     levels = np.empty((rows, size), np.int8)
     scales, sums = np.empty((rows, size // GROUP), np.float32), np.empty((rows, size // GROUP), np.float32)
-    if x.size <= FEW:
+    if x.size <= _FEW:
         for row in range(rows):
             _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
     else:

@@ -5,6 +5,7 @@ from numba import njit, prange
 
 from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import narrowed, widened
+from npc_engine.inference.model.jit.rows import FEW
 
 
 @compiled
@@ -15,17 +16,26 @@ def rotate_and_store(qkv, cos, sin, slots, positions, query_norm, key_norm, eps,
     ``cos``, ``sin`` float32 [positions, size / 2] (rotary embedding, Su et al., arXiv 2104.09864). The norms' weights
     float32 [size], or empty for a model that has none.
     """
-    rows, heads = query.shape[0], query.shape[1]
-    kv_heads, size = keys.shape[1], keys.shape[3]
-    for row in prange(rows):
-        slot, position = slots[row], positions[row]
-        for head in range(heads):
-            _rotate(qkv[row, head], cos[position], sin[position], query_norm, eps, query[row, head])
-        for head in range(kv_heads):
-            source = qkv[row, heads + head]
-            _rotate(source, cos[position], sin[position], key_norm, eps, keys[slot, head, position])
-            for d in range(size):
-                values[slot, head, position, d] = qkv[row, heads + kv_heads + head, d]
+    if qkv.size < FEW:
+        for row in range(len(qkv)):
+            at = slots[row], positions[row]
+            _rotate_and_store(qkv[row], cos, sin, at, query_norm, key_norm, eps, keys, values, query[row])
+    else:
+        for row in prange(len(qkv)):
+            at = slots[row], positions[row]
+            _rotate_and_store(qkv[row], cos, sin, at, query_norm, key_norm, eps, keys, values, query[row])
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _rotate_and_store(qkv, cos, sin, at, query_norm, key_norm, eps, keys, values, query):
+    slot, position = at
+    heads, kv_heads, size = len(query), keys.shape[1], keys.shape[3]
+    for head in range(heads):
+        _rotate(qkv[head], cos[position], sin[position], query_norm, eps, query[head])
+    for head in range(kv_heads):
+        _rotate(qkv[heads + head], cos[position], sin[position], key_norm, eps, keys[slot, head, position])
+        for d in range(size):
+            values[slot, head, position, d] = qkv[heads + kv_heads + head, d]
 
 
 @njit(fastmath=True, inline="always")

@@ -1,12 +1,11 @@
 """A layer's operations by the compiled kernels."""
 
-import numba
 import numpy as np
 import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
-from npc_engine.inference.model.jit.arrays import NONE, Bits, Floats, bits, floats, numbers, threads
+from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, bits, numbers, threads, use_threads
 from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
 from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
@@ -19,8 +18,6 @@ from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
 _KEY_STEP = 64
-_FEW = 1 << 15
-"""Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
 
 
 class JitOperations:
@@ -35,16 +32,16 @@ class JitOperations:
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = threads()
-        self._weights: dict[int, Floats] = {}
+        self._converted = Converted()
 
     def attend(
         self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
     ) -> torch.Tensor:
         """See Operations."""
         spec = self._spec
-        share_out(qkv)
+        use_threads()
         query = torch.empty(len(qkv), spec.heads, spec.head_dim, dtype=qkv.dtype)
-        keys, values = slots.keys[index], slots.values[index]
+        keys, values = slots.layer(index)
         key_bits, value_bits = bits(keys), bits(values)
         rotate_and_store(
             bits(qkv).reshape(len(qkv), -1, spec.head_dim),
@@ -52,14 +49,13 @@ class JitOperations:
             self._sin,
             batch.slots.numpy(),
             batch.positions.numpy(),
-            self._float(norms and norms.query),
-            self._float(norms and norms.key),
+            NONE if norms is None else self._converted(norms.query),
+            NONE if norms is None else self._converted(norms.key),
             self._eps,
             key_bits,
             value_bits,
             bits(query),
         )
-        numba.set_num_threads(self._threads)
         parts = [
             self._decode(query, key_bits, value_bits, group)
             if group.width == 1
@@ -70,7 +66,7 @@ class JitOperations:
 
     def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
         """See Operations."""
-        share_out(gate_up)
+        use_threads()
         out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
         gate(bits(gate_up), bits(out))
         return out
@@ -117,35 +113,25 @@ class JitOperations:
             out += theirs.view(spec.kv_heads, group.size, -1, spec.head_dim).transpose(0, 1)
         return unfold(out, group)
 
-    def _float(self, weight: torch.Tensor | None) -> Floats:
-        """A norm's weight as the kernels want it, converted once."""
-        if weight is None:
-            return NONE
-        if id(weight) not in self._weights:
-            self._weights[id(weight)] = floats(weight)
-        return self._weights[id(weight)]
-
 
 class JitRows:
     """Rows of bfloat16 and float32 on a CPU. See ``Rows``."""
 
     def __init__(self) -> None:
-        self._norms: dict[int, Floats] = {}
+        self._converted = Converted()
 
     def norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
         """See Rows."""
-        if id(weight) not in self._norms:
-            self._norms[id(weight)] = floats(weight)
-        share_out(x)
+        use_threads()
         out = torch.empty_like(x)
-        norm(bits(x), self._norms[id(weight)], np.float32(eps), bits(out))
+        norm(bits(x), self._converted(weight), np.float32(eps), bits(out))
         return out
 
     def levels(
         self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See Rows."""
-        share_out(x)
+        use_threads()
         levels, scale = torch.empty(x.shape, dtype=torch.uint8), torch.empty(len(x))
         stride = x.shape[1] if rotation is None else rotation.stride
         to_levels(numbers(x), np.float32(-1.0 if eps is None else eps), stride, levels.numpy(), scale.numpy())
@@ -157,7 +143,7 @@ class JitRows:
         """See Rows."""
         if dtype is not torch.bfloat16:
             return PlainRows().scaled(product, scale, bias, dtype)
-        share_out(product)
+        use_threads()
         out = torch.empty(product.shape, dtype=dtype)
         scaled(product.numpy(), scale.numpy(), NONE if bias is None else bias.numpy(), bits(out))
         return out
@@ -166,11 +152,6 @@ class JitRows:
         self, stream: torch.Tensor, product: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """See Rows."""
-        share_out(product)
+        use_threads()
         add_scaled(stream.numpy(), product.numpy(), scale.numpy(), NONE if bias is None else bias.numpy())
         return stream
-
-
-def share_out(numbers: torch.Tensor) -> None:
-    """Have the next kernel run on all threads if that pays for ``numbers``. It holds for the thread that calls."""
-    numba.set_num_threads(1 if numbers.numel() < _FEW else threads())

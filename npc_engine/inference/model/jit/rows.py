@@ -11,8 +11,8 @@ from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import exponential, from_bits, narrowed, number, size_bits, widened
 
 LARGEST, ZERO_POINT = 127, 128
-FEW = 1 << 14
-"""Numbers up to which another thread makes nothing faster (two AVX-512 cores)."""
+FEW = 1 << 15
+"""Numbers that one thread is done with before another one would have begun, or has the processor to begin on."""
 
 
 @compiled
@@ -23,7 +23,7 @@ def to_levels(x, eps, stride, levels, scale):
     mean square, which so costs no pass of its own. Rows are turned by the ``Rotation`` of that ``stride`` before; with
     ``size`` they stay as they are.
     """
-    if x.size <= FEW:
+    if x.size < FEW:
         for row in range(len(x)):
             scale[row] = _to_levels(x[row], eps, stride, levels[row])
     else:
@@ -34,7 +34,7 @@ def to_levels(x, eps, stride, levels, scale):
 @compiled
 def scaled(product, scale, bias, out):
     """``out`` uint16 [rows, size] = ``product`` float32 times the row's ``scale``, plus ``bias`` if it is not empty."""
-    if product.size <= FEW:
+    if product.size < FEW:
         for row in range(len(product)):
             _scaled(product[row], scale[row], bias, out[row])
     else:
@@ -45,7 +45,7 @@ def scaled(product, scale, bias, out):
 @compiled
 def add_scaled(stream, product, scale, bias):
     """``stream`` float32 [rows, size] += ``product`` times the row's ``scale``, plus ``bias`` if it is not empty."""
-    if product.size <= FEW:
+    if product.size < FEW:
         for row in range(len(product)):
             _add_scaled(stream[row], product[row], scale[row], bias)
     else:
@@ -59,7 +59,7 @@ def norm(x, weight, eps, out):
 
     ``x``, ``out`` uint16 [rows, size]; ``weight`` float32 [size].
     """
-    if x.size <= FEW:
+    if x.size < FEW:
         for row in range(len(x)):
             _norm(x[row], weight, eps, out[row])
     else:
@@ -71,7 +71,7 @@ def norm(x, weight, eps, out):
 def gate(gate_up, out):
     """``out`` [rows, size] = silu(left half) * right half of ``gate_up`` [rows, 2 * size], both uint16."""
     size = out.shape[1]
-    if gate_up.size <= FEW:
+    if gate_up.size < FEW:
         for row in range(len(gate_up)):
             _gate(gate_up[row, :size], gate_up[row, size:], out[row])
     else:

@@ -1,0 +1,123 @@
+"""Carries out what one session's client asked for, whichever connection it has, or while it has none."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from bridge.errand import run_errand
+from bridge.protocol import AnyAnswer, AnyRequest, Topic
+from bridge.session import Part, Session, Start, State, Stop, Watch
+from bridge.translate import from_stats
+from npc_engine.world.actions import ActionBook
+from npc_engine.world.world import World
+
+logger = logging.getLogger(__name__)
+
+STATS_SECONDS = 1.0
+"""Between two ``stats`` to one who subscribed to them."""
+
+
+class Line(Protocol):
+    """A connection as its session's host sees it."""
+
+    def wake(self) -> None:
+        """The session has something to say, or is over."""
+        ...
+
+    def part(self, part: Part) -> None:
+        """The session has left this connection: send no more of it."""
+        ...
+
+
+class Host:
+    """The tasks of one session: one per open request, and one that tells what was subscribed to.
+
+    Their answers go into the session without waiting. ``line`` is whoever sends them, while anybody does. ``clients``
+    says how many are connected. ``patience`` is how many seconds cancelled requests get to end.
+    """
+
+    def __init__(self, session: Session, world: World, clients: Callable[[], int], patience: float) -> None:
+        self._session = session
+        self._world = world
+        self._clients = clients
+        self._patience = patience
+        self.line: Line | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._errands: dict[int | str, asyncio.Task[None]] = {}
+        self._book = ActionBook()
+
+    @property
+    def session(self) -> Session:
+        """The session that it works for."""
+        return self._session
+
+    def obey(self, intent: Start | Stop | Watch) -> None:
+        """Carry out what the session wants."""
+        match intent:
+            case Start(request, id, after):
+                earlier = [self._errands[other] for other in after]
+                self._errands[id] = asyncio.create_task(self._run(request, id, earlier))
+            case Stop(id):
+                # Not at once: a task that is cancelled before its first step would never answer.
+                asyncio.get_running_loop().call_soon(self._errands[id].cancel)
+            case Watch(topics):
+                self._watch(topics)
+
+    def wake(self) -> None:
+        """Tell whoever sends the session's messages that there are some, or that it is over."""
+        if self.line is not None:
+            self.line.wake()
+
+    async def drain(self, grace: float) -> None:
+        """Start nothing new, let running requests end for ``grace`` seconds, cancel the rest."""
+        self._session.drain()
+        if self._errands and self._session.state is not State.CLOSED:
+            await asyncio.wait(self._errands.values(), timeout=grace)
+        await self.end()
+
+    async def end(self) -> None:
+        """Cancel all that runs, and see it end."""
+        if self._telling is not None:
+            self._telling.cancel()
+        await asyncio.sleep(0)  # for those that haven't had their first step: see Stop
+        errands = set(self._errands.values())
+        for errand in errands:
+            errand.cancel()
+        if errands:
+            _, stuck = await asyncio.wait(errands, timeout=self._patience)
+            if stuck:
+                logger.error("%d cancelled requests of session %s don't end", len(stuck), self._session.name)
+
+    def _watch(self, topics: frozenset[Topic]) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+        self._telling = asyncio.create_task(self._tell_stats()) if "stats" in topics else None
+
+    async def _tell_stats(self) -> None:
+        try:
+            while True:
+                if self._session.state is State.READY:
+                    self._post(from_stats(await self._world.stats(), self._clients()))
+                await asyncio.sleep(STATS_SECONDS)
+        except Exception:
+            logger.exception("session %s gets no more stats", self._session.name)
+
+    async def _run(self, request: AnyRequest, id: int | str, earlier: Sequence[asyncio.Task[None]]) -> None:
+        succeeded = False
+        try:
+            succeeded = await run_errand(
+                self._world, request, id, self._post, earlier, sessions=self._clients, book=self._book
+            )
+        finally:
+            self._session.finish(id, succeeded=succeeded)
+            del self._errands[id]
+
+    def _post(self, message: AnyAnswer) -> None:
+        loop = asyncio.get_running_loop()
+        self._session.post(message, loop.time())
+        self.wake()
+        if self._session.state is State.CLOSED:
+            # More came than may be kept for a client that is away: nobody will hear the rest.
+            for errand in self._errands.values():
+                loop.call_soon(errand.cancel)

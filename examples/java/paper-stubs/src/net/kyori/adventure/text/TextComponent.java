@@ -1,0 +1,4 @@
+package net.kyori.adventure.text;
+
+/** A stub of ours: plain text. */
+public record TextComponent(String content) implements Component {}

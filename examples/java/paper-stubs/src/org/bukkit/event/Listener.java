@@ -1,0 +1,4 @@
+package org.bukkit.event;
+
+/** A stub of ours: who has methods for events. */
+public interface Listener {}

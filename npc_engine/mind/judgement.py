@@ -1,0 +1,66 @@
+"""Which of some actions a line asks for: likelihoods, compared.
+
+A small model that is asked to pick an action picks the one it likes to write. What it can tell is how well a line fits
+what it is said to mean. So the question is turned round (noisy channel, arXiv 2108.04106): how likely is the line as
+the words of someone who wants each of the actions, beside how likely it is anyway?
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from npc_engine.inference.request import Generator, Priority, Request, Sampling
+from npc_engine.inference.tokenizer import Tokenizer
+from npc_engine.mind.actions import Action
+from npc_engine.mind.answer import raise_failure
+
+MARGIN = 3.0
+"""Nats by which a line must be likelier from someone who wants something than from someone who only talks. Chosen by
+one half of the situations of ``npc-engine bench actions``, in the middle of a stretch where it makes no difference."""
+
+MAX_LINE = 96
+"""Tokens of a line that are looked at, its last ones: what is wanted comes at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges with the model behind ``generator``."""
+
+    generator: Generator
+    tokenizer: Tokenizer
+
+    async def wanted(
+        self, line: str, speaker: str, npc: str, actions: Sequence[Action], priority: Priority
+    ) -> Action | None:
+        """The action that ``speaker`` most likely wants of ``npc`` with ``line``; None if it is only talk.
+
+        Raises NpcEngineError when the engine failed.
+        """
+        wishes = [f"{speaker} wants {npc} to {_order(action.description)}." for action in actions]
+        before = [f"{speaker} talks with {npc} about this and that.", *wishes]
+        words = self.tokenizer.encode_text(" ".join(line.replace('"', "'").split()) + '"')[-MAX_LINE:]
+        scores = await asyncio.gather(*(self._score(f'{each}\n{speaker} says: "', words, priority) for each in before))
+        idle, *fits = scores
+        best = max(range(len(actions)), key=lambda index: fits[index])
+        return actions[best] if fits[best] > idle + MARGIN else None
+
+    async def _score(self, before: str, words: Sequence[int], priority: Priority) -> float:
+        """The log-probability of ``words`` behind ``before``."""
+        prompt = (*self.tokenizer.encode_text(before), *words)
+        request = Request(
+            self.generator.new_id(), prompt, Sampling(max_tokens=0), priority, scored=len(words), keep=False
+        )
+        async with aclosing(self.generator.generate(request)) as outputs:
+            async for output in outputs:
+                if output.finish is not None:
+                    raise_failure(output.finish, output.error)
+                    return math.fsum(output.scores)
+        return -math.inf
+
+
+def _order(description: str) -> str:
+    """A description as what somebody wants: ``Give a thing.`` becomes ``give a thing``."""
+    first, *rest = description.strip().splitlines() or [""]
+    return (first[:1].lower() + first[1:]).rstrip(" .!") if not rest else " ".join([first, *rest]).rstrip(" .!")
