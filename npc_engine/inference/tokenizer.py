@@ -117,7 +117,7 @@ def _twin(tokenizer: _Tokenizer) -> _Tokenizer | None:
         twin.pre_tokenizer = tokenizer.pre_tokenizer
     added = tokenizer.get_added_tokens_decoder()
     twin.add_tokens([token for _, token in sorted(added.items())])
-    # Tokens beyond the model's own vocabulary are numbered as they are added, which a gap in their numbers upsets.
+    # Tokens beyond the model's own vocabulary are numbered as they are added: a mind must not see two numberings.
     return twin if twin.get_added_tokens_decoder() == added else None
 
 
