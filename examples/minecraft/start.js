@@ -1,5 +1,6 @@
 /** One command for all of it: the engine, the Minecraft server, and those who live in the village. */
 
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { Engine } from "./engine.js";
@@ -12,7 +13,7 @@ const { values } = parseArgs({
   options: {
     port: { type: "string", default: "25565" },
     host: { type: "string", default: "127.0.0.1" },
-    data: { type: "string", default: new URL("npc-data", import.meta.url).pathname },
+    data: { type: "string", default: fileURLToPath(new URL("npc-data", import.meta.url)) },
     model: { type: "string", default: "default" },
   },
 });
