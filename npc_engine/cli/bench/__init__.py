@@ -144,9 +144,10 @@ def steps(quick: Quick = False, model: Model = None, config: Config = None) -> N
 @bench.command()
 def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
     """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
-    from npc_engine.inference.spinning import limit_spinning
+    from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
-    limit_spinning()
+    set_environment(load_settings(file=config).kernels)
     from npc_engine.cli.bench.actions import measure_actions
     from npc_engine.cli.bench.measure import Figure, table
     from npc_engine.cli.bench.subject import find_subject
