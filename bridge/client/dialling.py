@@ -11,6 +11,9 @@ from bridge.codec import OWN_LIMITS
 
 DEFAULT_URL = "ws://127.0.0.1:8765"
 
+_REFUSALS = (400, 403, 503)
+"""How an NPC Engine turns a client away: its subprotocols, its origin, or too many clients."""
+
 
 async def dial(url: str, subprotocol: str, patience: float, tls: ssl.SSLContext | None) -> ClientConnection:
     """A socket to ``url``, open. ``tls`` says whom to trust, if not those that this machine trusts.
@@ -30,8 +33,14 @@ async def dial(url: str, subprotocol: str, patience: float, tls: ssl.SSLContext 
             ping_timeout=120.0,
         )
     except InvalidStatus as error:
+        status = error.response.status_code
+        if status not in _REFUSALS:
+            raise ServerUnreachable(
+                f"What listens at {url} is no WebSocket of an NPC Engine (HTTP status {status}).",
+                remedy="Name the ws:// address that `npc-engine serve` prints; its HTTP API has a port of its own.",
+            ) from error
         told = bytes(error.response.body or b"").decode(errors="replace").strip()
-        raise ServerUnreachable(f"{url} refuses with status {error.response.status_code}. {told}") from error
+        raise ServerUnreachable(f"{url} refuses with status {status}. {told}") from error
     except (InvalidHandshake, EOFError) as error:
         raise ServerUnreachable(
             f"What listens at {url} is no NPC Engine ({error}).", remedy="Name the address of one."

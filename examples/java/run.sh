@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Compiles the plugin, plays a short scene with it against a server of its own, and checks how it went:
 #     bash examples/java/run.sh [more options of npc-engine serve]
-# Needs a JDK 17 and Debian's libmsgpack-java (or JARS, a folder with msgpack-core.jar). Without options the server has
-# no model (`--model mock`); `bash examples/java/run.sh --model default` has them speak.
+# Needs a JDK 17, Debian's libmsgpack-java (or JARS, a folder with msgpack-core.jar), and this repository's environment
+# in .venv (or PYTHON, an interpreter that has it). Without options the server has no model (`--model mock`);
+# `bash examples/java/run.sh --model default` has them speak.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 root="$(cd ../.. && pwd)"
 jars="${JARS:-/usr/share/java}"
 python="${PYTHON:-python3}"
+[[ -n "${PYTHON:-}" || ! -x "$root/.venv/bin/python" ]] || python="$root/.venv/bin/python"
 
 bash "$root/bridge/sdk/java/build.sh" jar
 sdk="$root/bridge/sdk/java/build/npc-engine-client.jar:$jars/msgpack-core.jar"

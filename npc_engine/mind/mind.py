@@ -79,7 +79,7 @@ class Mind:
         self.persona: Persona = loaded.personas[persona_id]
         self.turn = asyncio.Lock()
         self._loaded, self._language, self._generator = loaded, language, generator
-        self._variables, self._idle = variables, idle
+        self._variables, self._idle = {**loaded.world.vars, **variables}, idle
         self._seed, self._answers = seed, answers
         self.circumstances = circumstances
         self.forgotten = False

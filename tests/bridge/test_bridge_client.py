@@ -242,6 +242,19 @@ async def test_another_kind_of_server_is_recognised() -> None:
             await Client(f"ws://127.0.0.1:{port}").__aenter__()
 
 
+async def test_a_server_of_web_pages_is_recognised() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 404 Not Found\r\nContent-Length: 15\r\n\r\n{"error": "no"}')
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises(ServerUnreachable, match=r"is no WebSocket of an NPC Engine \(HTTP status 404\)") as refusal:
+            await Client(f"ws://127.0.0.1:{port}").__aenter__()
+    assert "npc-engine serve" in refusal.value.remedy
+
+
 async def test_a_websocket_server_that_speaks_otherwise_is_recognised() -> None:
     async def chatter(socket: websockets.asyncio.server.ServerConnection) -> None:
         await socket.send("hi there")

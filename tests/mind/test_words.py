@@ -2,6 +2,7 @@
 
 import re
 from asyncio import Semaphore
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,23 @@ def test_an_answer_begins_with_its_speakers_name(language: Language) -> None:
     prompt = language.tokenizer.decode(list(mind._context.prompt(())))
     assert "Traveller: Who are you?<|im_end|>\n<|im_start|>assistant\nAda: Ada.<|im_end|>" in prompt
     assert prompt.endswith("Mira: Good day.<|im_end|>\n<|im_start|>assistant\nAda:")
+
+
+def test_what_a_world_declares_holds_until_a_game_says_otherwise(language: Language) -> None:
+    hollow = make_library(background="It is {{season}}.", examples=({"player": "Cold?", "reply": "It is {{season}}."},))
+    world = hollow["hollow"].world.model_copy(update={"vars": {"season": "autumn"}})
+    for said, season in (({}, "autumn"), ({"season": "winter"}, "winter")):
+        mind = Mind(
+            "ada",
+            "ada",
+            replace(hollow["hollow"], world=world),
+            language=language,
+            generator=Script(language.tokenizer.decode),
+            variables=said,
+            idle=Semaphore(),
+        )
+        prompt = language.tokenizer.decode(list(mind._context.prompt(())))
+        assert prompt.count(f"It is {season}.") == 2
 
 
 def test_everyone_in_a_world_shares_its_beginning(language: Language) -> None:
