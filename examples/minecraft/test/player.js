@@ -1,5 +1,6 @@
 /** A player of the tests: a bot that plays nobody, and remembers what it saw. */
 
+import { spot } from "../places.js";
 import { BotBody } from "../village/bot_body.js";
 
 // The runner ends a file that takes too long with this signal; what the file started must end with it.
@@ -28,9 +29,13 @@ export class Player {
 
   /** Go to a place, and be there. */
   async visit(place) {
-    const moved = new Promise((resolve) => this.bot.once("forcedMove", resolve));
+    const { x, z } = spot(place);
     this.bot.chat(`/visit ${place}`);
-    await moved;
+    // Not the next move that it is made to: that may still be its arrival in the world.
+    await until(`${this.name} is at the ${place}`, () => {
+      const { position } = this.bot.entity;
+      return Math.hypot(position.x - x, position.z - z) < 3;
+    });
     await until(`${this.name} stands on the ground`, () => this.bot.world.getColumnAt(this.bot.entity.position));
   }
 
