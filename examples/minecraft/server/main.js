@@ -11,6 +11,7 @@ import { carryVoices } from "./earshot.js";
 import { Mobs } from "./mobs.js";
 import { showAll } from "./sight.js";
 import { addTell } from "./tell.js";
+import { holdToTeleports } from "./teleports.js";
 import { addVisit } from "./visit.js";
 import { sendTabList } from "./tab_list.js";
 import { throwTo } from "./throw.js";
@@ -57,6 +58,7 @@ addTell(serv, mobs);
 addVisit(serv);
 sendTabList(serv);
 showAll(serv);
+holdToTeleports(serv);
 
 serv.on("newPlayer", (player) => {
   const villager = VILLAGERS.find(({ name }) => name === player._client.username);

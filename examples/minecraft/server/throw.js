@@ -4,10 +4,11 @@ import { Vec3 } from "vec3";
 
 const PICKUP_MS = 500;
 const LIES_MS = 60_000;
+const REACH = 2; // blocks
 
 /**
- * `item` flies from `from` to the feet of `player`, who picks it up. flying-squid lets what is dropped fall at the feet
- * of whoever drops it, who would pick it up again.
+ * `item` flies from `from` to the feet of `player`, who picks it up, or anybody if `player` has gone on. flying-squid lets
+ * what is dropped fall at the feet of whoever drops it, and be picked up by whoever of those near joined first.
  */
 export function throwTo(serv, mobs, from, item, player) {
   const taker = serv.getPlayer(player);
@@ -26,7 +27,6 @@ export function throwTo(serv, mobs, from, item, player) {
     velocity: new Vec3(0, 0, 0),
     itemId: kind.id,
     itemCount: 1,
-    pickupTime: PICKUP_MS,
     deathTime: LIES_MS,
   });
   // What flying-squid would send is laid out as it was before 1.17, and clients choke on it.
@@ -34,4 +34,8 @@ export function throwTo(serv, mobs, from, item, player) {
   thrown.metadata = metadata;
   thrown.sendMetadata = () => thrown._writeOthersNearby("entity_metadata", { entityId: thrown.id, metadata });
   thrown.updateAndSpawn();
+  setTimeout(() => {
+    if (taker.position.distanceTo(at) <= REACH) taker.collect(thrown);
+    else thrown.pickupTime = PICKUP_MS;
+  }, PICKUP_MS);
 }

@@ -15,13 +15,14 @@ export class Village {
   places = PLACES;
   #hearing = new Hearing((line) => this.#try(this.#answer(line)));
   #villagers = new Map();
+  #underWay = new Set();
   #names = new Set(VILLAGERS.map(({ name }) => name));
 
   constructor(engine, minecraft) {
     this.engine = engine;
     this.minecraft = minecraft;
     this.address = new Address(new Map(VILLAGERS.map(({ npc, name }) => [npc, name])));
-    this.actions = actions((npc) => this.#villagers.get(npc), this);
+    this.actions = this.#watched(actions((npc) => this.#villagers.get(npc), this));
     minecraft.on("clicked", ({ player, name }) => this.#try(this.#greet(player, name)));
   }
 
@@ -42,6 +43,11 @@ export class Village {
   /** Have a villager do something, as if it had chosen to. */
   act(npc, name, args) {
     return this.actions[name].run(args, { npc });
+  }
+
+  /** Resolves once nobody is talking with a player or doing anything. */
+  async settled() {
+    while (this.#underWay.size) await Promise.allSettled(this.#underWay);
   }
 
   /** Where `what` is: a place, or whoever the villager talks with. */
@@ -112,7 +118,21 @@ export class Village {
 
   /** What goes wrong in one talk must not end the others. */
   #try(talk) {
-    talk.catch((error) => console.error(`village: ${error.message}`));
+    this.#watch(talk).catch((error) => console.error(`village: ${error.message}`));
+  }
+
+  #watched(actions) {
+    const watched = Object.entries(actions).map(([name, { run, ...rest }]) => {
+      return [name, { ...rest, run: (...args) => this.#watch(run(...args)) }];
+    });
+    return Object.fromEntries(watched);
+  }
+
+  #watch(work) {
+    this.#underWay.add(work);
+    const end = () => this.#underWay.delete(work);
+    work.then(end, end);
+    return work;
   }
 }
 
