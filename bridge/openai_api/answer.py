@@ -118,6 +118,7 @@ class Answer:
     def _check(self, output: Output) -> None:
         """Raise Refusal when the engine failed."""
         if output.finish is FinishReason.ERROR:
+            self._watch.ended(output.finish)
             logger.error("completion %s failed: %s", output.request_id, output.error)
             what = f"The completion failed; the server's log says why under {output.request_id}. Send it again."
             raise Refusal(500, what, code="internal")

@@ -41,12 +41,18 @@ class Engine:
         self._counters = Counters()
         self._sequences: dict[str, Sequence] = {}
         self._cancelled: set[str] = set()
+        self._failed = False
         self._outbox: list[Output] = []
 
     @property
     def max_context(self) -> int:
         """Tokens that one sequence can hold, prompt and reply together."""
         return self._slots.max_capacity
+
+    @property
+    def vocab(self) -> int:
+        """How many tokens the model has: ids are below."""
+        return self._runner.spec.vocab
 
     @property
     def has_work(self) -> bool:
@@ -128,7 +134,7 @@ class Engine:
         """One forward pass over as much work as fits. Returns what it added to each request.
 
         A step that fails ends the requests that were running, with finish ``error``, and leaves the engine usable. If
-        none were, all kept attention state is dropped.
+        none were, all kept attention state is dropped; and if the next one fails all the same, those who wait end too.
         """
         try:
             self.poll()
@@ -137,11 +143,9 @@ class Engine:
             self._admit()
             if work := self._scheduler.plan():
                 self._run(work)
+            self._failed = False
         except Exception as error:  # whatever a kernel raises, or a full memory, must not end everyone's world
             _log.exception("a step failed; its requests end")
-            if not self._scheduler.running:
-                # It failed on what is kept, and would again for ever: whoever waits is still waiting.
-                self.forget()
             self._abandon(repr(error))
         outputs, self._outbox = self._outbox, []
         return outputs
@@ -286,7 +290,16 @@ class Engine:
                 self._end(sequence, FinishReason.DEADLINE)
 
     def _abandon(self, error: str) -> None:
-        """End every running request without touching its state, which a failure may have left half-written."""
+        """End every running request without touching its state, which a failure may have left half-written.
+
+        With none, it was admitting that failed, and would for ever: first what is kept goes, then who waits.
+        """
+        if not self._scheduler.running:
+            self.forget()
+            for sequence in list(self._scheduler.waiting) if self._failed else []:
+                self._outbox.append(sequence.end(FinishReason.ERROR, error=error))
+                self._retire(sequence)
+        self._failed = True
         for sequence in self._scheduler.running:
             self._hold(sequence, None)
             del self._sequences[sequence.request.id]

@@ -85,9 +85,7 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
     runner = _graphed(runner, accelerator)
     copies = None if accelerator is None else StreamCopies(accelerator)
     slots = Slots(
-        layers=spec.layers,
-        kv_heads=spec.kv_heads,
-        head_dim=spec.head_dim,
+        **spec.kv_sizes,
         dtype=choice.dtype,
         device=choice.device,
         max_slots=options.max_batch,
@@ -96,7 +94,7 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
         traffic=copies,
     )
     cache = open_cache(
-        block_shape(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim),
+        block_shape(**spec.kv_sizes),
         choice.dtype,
         # What the probe chose is not in the name: a busy moment at the start must not cost all that is kept.
         f"{fingerprint(folder)} {'exact' if options.weights == 'exact' else 'any'}",

@@ -21,9 +21,7 @@ def perplexity(runner: Runner, token_ids: Sequence[int], *, rows: int) -> float:
     """
     spec = runner.spec
     slots = Slots(
-        layers=spec.layers,
-        kv_heads=spec.kv_heads,
-        head_dim=spec.head_dim,
+        **spec.kv_sizes,
         dtype=runner.dtype,
         device=runner.device,
         max_slots=1,

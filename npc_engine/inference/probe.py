@@ -139,13 +139,8 @@ def probe(
             " the Llama family.",
             remedy="Use --weights auto.",
         )
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise OperatorError(
-                "There is no CUDA device that torch can use.", remedy="Leave the device out, or name cpu."
-            )
-        half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
+    if device.type != "cpu":
+        return _accelerated(device, dtype)
     dtypes = {_name(d): d for d in ([dtype] if dtype else [torch.bfloat16, torch.float32])}
     linear_us = races.of(" or ".join(dtypes), lambda: _linears(spec, dtypes))
     named = {who: us / _MATRICES for who, us in linear_us.items()}
@@ -170,6 +165,18 @@ def probe(
         decode_us,
         prompt_us,
     )
+
+
+def _accelerated(device: torch.device, dtype: torch.dtype | None) -> Choice:
+    """The library's kernels over weights as they are stored: what a graph can hold, and no race of the CPU says."""
+    half = torch.bfloat16
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise OperatorError(
+                "There is no CUDA device that torch can use.", remedy="Leave the device out, or name cpu."
+            )
+        half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
 
 
 def races_of(spec: ModelSpec, folder: Path | None = None, *, anew: bool = False) -> Races:

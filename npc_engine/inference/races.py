@@ -2,7 +2,7 @@
 
 One start alone is not to be relied on: it may fall into a busy moment, which one contender is hit by and another is
 not. So each contender's best call of all starts counts, and starts go on measuring until it no longer gets better. Then
-they run no race any more.
+they run no race any more. A start on a machine that has more to do than processors to do it on settles nothing.
 """
 
 import json
@@ -14,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from npc_engine.inference.published import publish
@@ -69,7 +70,7 @@ class Races:
         """Keep the results of all races so far for later starts."""
         if self._file is None or (self._steady >= STEADY and self._us.items() <= self._known.items()):
             return
-        steady = 0 if self._found_faster else self._steady + 1
+        steady = 0 if self._found_faster else self._steady + (not _busy())
         # Races that this start had no use for, with other settings, stay known.
         kept = {"about": self._about, "steady": steady, "us": self._known | self._us}
         try:
@@ -97,6 +98,11 @@ def race(runs: Mapping[str, Run]) -> dict[str, float]:
         for key, run in runs.items():
             best[key] = min(best[key], _microseconds(run))
     return best
+
+
+def _busy() -> bool:
+    # Over the last minute. On Windows it is known only later; psutil says 0 until then.
+    return psutil.getloadavg()[0] > (psutil.cpu_count() or 1)
 
 
 def _microseconds(run: Run) -> float:

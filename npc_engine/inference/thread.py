@@ -24,10 +24,10 @@ _WRITE_SECONDS, _CHECK_SECONDS, _TRIM_SECONDS = 0.1, 2.0, 10.0
 once; before looking over the kept state, which takes a while; and before giving back memory."""
 
 _STALL_SECONDS = 0.1
+"""While the disk is busy, deadlines pass, and the time that a tier may be over its budget: look at them that often."""
 
 _FORGET_ATTEMPTS, _FORGET_SECONDS = 200, 0.02
 """How often it is tried to delete what is read, written or used at the moment, and how long is waited between."""
-"""While the disk reads, deadlines pass: look at them that often."""
 
 
 class EngineThread:
@@ -157,6 +157,11 @@ class EngineThread:
                 f"reply there is room for {most}.",
                 remedy="Send less text, or start the server with a larger max_context.",
             )
+        if (highest := max(request.prompt)) >= self._engine.vocab:
+            raise LimitExceeded(
+                f"The token {highest} is none of the model's, which has {self._engine.vocab}.",
+                remedy="Send the ids of its own tokenizer.",
+            )
         if len(self._listeners) >= MAX_OPEN:
             raise Overloaded(
                 f"{MAX_OPEN} requests are waiting already.", remedy="Ask again later.", retry_after_ms=2000
@@ -210,7 +215,7 @@ class EngineThread:
         after = (_WRITE_SECONDS, _CHECK_SECONDS, _TRIM_SECONDS)
         while self._duties and after[-len(self._duties)] <= idle:
             if not self._duties[0]():
-                self._wait(None)  # for the disk
+                self._wait(_STALL_SECONDS)  # for the disk
                 return
             self._duties.pop(0)
         self._wait(after[-len(self._duties)] - idle if self._duties else None)

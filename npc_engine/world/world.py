@@ -264,7 +264,7 @@ class World:
         outcome = "was done" if ok else "failed"
         mind = await self._mind(done.npc)
         text = f"{mind.persona.name}: {done.deed.told} {outcome}. {message}"
-        await self._remember([mind], "event", _WORLD_SPEAKER, " ".join(text.split()), asyncio.Queue())
+        await self._remember([mind], "event", _WORLD_SPEAKER, " ".join(text.split()))
 
     async def check_action(self, action: Action) -> None:
         """Raise SchemaUnsupported for an action whose arguments can't be held to its schema, or are no object."""
@@ -287,7 +287,7 @@ class World:
         async with self._turn(npc) as mind:
             value = await mind.decide(question, _filled(schema, self._there(npc, ())))
             text = f"{question} {mind.persona.name} decided: {json.dumps(value, ensure_ascii=False)}"
-            await self._remember([mind], "event", _WORLD_SPEAKER, text, asyncio.Queue())
+            await self._remember([mind], "event", _WORLD_SPEAKER, text)
             return value
 
     async def _stream(self, turn: _Turn) -> AsyncGenerator[ReplyEvent, None]:
@@ -378,7 +378,9 @@ class World:
         if self._records[mind.npc].active:
             mind.warm()
 
-    async def _remember(self, minds: Sequence[Mind], kind: EntryKind, speaker: Speaker, text: str, out: _Out) -> None:
+    async def _remember(
+        self, minds: Sequence[Mind], kind: EntryKind, speaker: Speaker, text: str, out: _Out | None = None
+    ) -> None:
         """Journal a line for everyone who hears it, all or none, then bring it into their minds."""
 
         async def remember() -> None:
@@ -389,6 +391,8 @@ class World:
         for mind in minds:
             if not mind.forgotten and not mind.turn.locked() and (room := mind.compact()) is not None:
                 await self._compacted(mind, room)
+        if out is None:
+            return
         present = {mind.npc for mind in minds}
         for event in self._untold:
             if event.npc in present:

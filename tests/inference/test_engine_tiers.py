@@ -270,6 +270,21 @@ def test_kept_state_that_makes_steps_fail_is_dropped_and_who_waits_is_answered(t
     assert say(engine, npc(1)) == (expected, 0)
 
 
+def test_who_waits_is_told_when_admitting_fails_whatever_is_kept(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make(tiny)
+    expected = say(engine, npc(1))[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_make_slot", lambda _: 1 / 0)
+        engine.submit(greedy("one", npc(1)))
+        engine.submit(greedy("two", npc(2)))
+        assert engine.step() == []
+        ended = engine.step()
+    assert {output.request_id: output.finish for output in ended} == dict.fromkeys(("one", "two"), FinishReason.ERROR)
+    assert not engine.has_work
+    engine.check_integrity()
+    assert say(engine, npc(1)) == (expected, 0)
+
+
 def test_a_tier_that_fails_during_a_step_ends_nobody(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

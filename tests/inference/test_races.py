@@ -17,7 +17,9 @@ class Contest:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked, self.us = 0, {"hare": 10.0, "tortoise": 20.0}
+        self.load = 0.0
         monkeypatch.setattr(module, "_microseconds", lambda run: run())
+        monkeypatch.setattr("psutil.getloadavg", lambda: (self.load, 0.0, 0.0))
 
     def runs(self) -> Mapping[str, Callable[[], object]]:
         self.asked += 1
@@ -66,6 +68,14 @@ def test_one_busy_start_does_not_decide(contest: Contest, tmp_path: Path) -> Non
     contest.us["hare"] = 500.0
     assert contest.start(tmp_path)["hare"] == 10.0
     assert contest.asked == 2 + STEADY
+
+
+def test_starts_on_a_busy_machine_settle_nothing(contest: Contest, tmp_path: Path) -> None:
+    contest.load, contest.us["hare"] = 99.0, 500.0
+    settle(contest, tmp_path)
+    contest.load, contest.us["hare"] = 0.0, 10.0
+    best = contest.start(tmp_path)
+    assert min(best, key=lambda who: best[who]) == "hare"
 
 
 @pytest.mark.parametrize(

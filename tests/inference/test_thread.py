@@ -113,3 +113,10 @@ async def test_stopping_ends_what_is_open(tiny: Path) -> None:
     assert [output async for output in outputs][-1].finish is FinishReason.ERROR
     with pytest.raises(NpcEngineError):
         await thread.ask(lambda e: e.has_work)
+
+
+async def test_a_token_that_the_model_does_not_have_is_refused(engine: EngineThread) -> None:
+    vocab = engine._engine.vocab
+    with pytest.raises(LimitExceeded, match=str(vocab)):
+        async for _ in engine.generate(Request("x", (1, vocab), Sampling(max_tokens=1))):
+            pass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_engine.inference.request import FinishReason
+from npc_engine.inference.request import Budgets, FinishReason
 from npc_engine.inference.thread import EngineThread
 from tests.inference.test_engine_tiers import empty_ram, greedy, make, npc, say, slow_disk
 from tests.tiny import make_tiny
@@ -85,3 +85,16 @@ async def test_an_error_while_looking_after_the_disk_ends_nobody(
         await thread.ask(lambda engine: engine.poll())
     outputs = [output async for output in thread.generate(greedy("x", npc(1), 2))]
     assert outputs[-1].finish is FinishReason.LENGTH
+
+
+async def test_a_lowered_budget_holds_within_a_second_though_the_disk_stalls(
+    thread: EngineThread, slow_disk: list[float]
+) -> None:
+    async for _ in thread.generate(greedy("x", npc(7), 1)):
+        pass
+    slow_disk[0] = 3.0
+    await thread.set_budgets(Budgets(ram=0))
+    await asyncio.sleep(1.0)
+    # Not by asking the engine, which would have it look.
+    assert thread._engine._cache._ram.used == 0
+    slow_disk[0] = 0.0

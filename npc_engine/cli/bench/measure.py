@@ -32,7 +32,7 @@ def shown(value: float) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` of ``values`` lie, by the nearest rank."""
+    """The smallest value below which at least ``share`` of ``values`` lie; the largest, if there is none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 

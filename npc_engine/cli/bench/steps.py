@@ -101,9 +101,7 @@ def _batch(spans: list[Span], runner: LlamaRunner) -> Batch:
 
 def _slots(spec: ModelSpec, choice: Choice, count: int, capacity: int) -> Slots:
     slots = Slots(
-        layers=spec.layers,
-        kv_heads=spec.kv_heads,
-        head_dim=spec.head_dim,
+        **spec.kv_sizes,
         dtype=choice.dtype,
         device=choice.device,
         max_slots=count,

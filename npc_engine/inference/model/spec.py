@@ -3,11 +3,19 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
 from npc_engine.errors import OperatorError
+
+
+class KvSizes(TypedDict):
+    """The sizes of K and of V: layers, heads and channels of each head."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,11 @@ class ModelSpec:
     def group(self) -> int:
         """Query heads that share one KV head."""
         return self.heads // self.kv_heads
+
+    @property
+    def kv_sizes(self) -> KvSizes:
+        """What one token's K and V are, for all that keeps them."""
+        return KvSizes(layers=self.layers, kv_heads=self.kv_heads, head_dim=self.head_dim)
 
     @property
     def norm_eps(self) -> float:
