@@ -67,8 +67,13 @@ def to_update(update: protocol.NpcUpdate) -> events.Update:
 
 
 def to_budgets(budget: protocol.Budget) -> Budgets:
-    """What each tier may take from now on."""
-    return Budgets(device=budget.device_bytes, ram=budget.ram_bytes, disk=budget.disk_bytes)
+    """What may be taken from now on."""
+    return Budgets(
+        device=budget.device_bytes,
+        ram=budget.ram_bytes,
+        disk=budget.disk_bytes,
+        tokens_per_second=budget.tokens_per_second,
+    )
 
 
 def from_event(event: events.ReplyEvent, re: int | str) -> protocol.AnyAnswer:

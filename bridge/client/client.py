@@ -236,11 +236,19 @@ class Client:
         await self._ask(_made(Hint, id=next(self._ids), npcs=[*npcs], eta_ms=eta_ms))
 
     async def budget(
-        self, *, device_bytes: int | None = None, ram_bytes: int | None = None, disk_bytes: int | None = None
+        self,
+        *,
+        device_bytes: int | None = None,
+        ram_bytes: int | None = None,
+        disk_bytes: int | None = None,
+        tokens_per_second: float | None = None,
     ) -> None:
-        """Change how much attention state the server may keep in each tier, from now on and for everyone."""
+        """Change what the server may take, from now on and for everyone.
+
+        Bytes are of attention state in each tier; tokens are what all NPCs together say in a second, 0 for no limit.
+        """
         given = {"device_bytes": device_bytes, "ram_bytes": ram_bytes, "disk_bytes": disk_bytes}
-        await self._ask(_made(Budget, id=next(self._ids), **given))
+        await self._ask(_made(Budget, id=next(self._ids), **given, tokens_per_second=tokens_per_second))
 
     async def stats(self) -> Stats:
         """What the server has to do and what it keeps."""

@@ -14,6 +14,7 @@ from bridge.protocol.base import Fact, Integer, Message, Name, NpcId, Part, Requ
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
 Topic = Literal["stats"]
+_BUDGETS = ("device_bytes", "ram_bytes", "disk_bytes", "tokens_per_second")
 
 
 class ClientInfo(Part):
@@ -179,26 +180,27 @@ class Hint(NumberedRequest):
 
 
 class Budget(NumberedRequest):
-    """Change how much attention state may be kept in each tier, from now on and for everyone."""
+    """Change how much attention state may be kept in each tier, and how fast may be generated, for everyone."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": [f"{tier}_bytes"]} for tier in ("device", "ram", "disk")]}
-    )
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name]} for name in _BUDGETS]})
 
     type: Literal["budget"] = "budget"
     device_bytes: Integer | None = Field(None, description="the most bytes on the compute device", ge=0)
     ram_bytes: Integer | None = Field(None, description="the most bytes in RAM", ge=0)
     disk_bytes: Integer | None = Field(None, description="the most bytes on disk", ge=0)
+    tokens_per_second: float | None = Field(
+        None, description="the most tokens that all NPCs together say in a second, 0 for no limit", ge=0, le=1e6
+    )
 
     @model_validator(mode="after")
-    def _names_a_tier(self) -> Self:
-        if not self.tiers():
-            raise PydanticCustomError("no_tier", "expected `device_bytes`, `ram_bytes` or `disk_bytes`")
+    def _names_one(self) -> Self:
+        if all(getattr(self, name) is None for name in _BUDGETS):
+            raise PydanticCustomError("no_budget", f"expected one of {', '.join(f'`{name}`' for name in _BUDGETS)}")
         return self
 
     def tiers(self) -> list[str]:
         """The fields that are given, fastest tier first."""
-        return [name for name in ("device_bytes", "ram_bytes", "disk_bytes") if getattr(self, name) is not None]
+        return [name for name in _BUDGETS if name.endswith("_bytes") and getattr(self, name) is not None]
 
 
 class ActionsRegister(NumberedRequest):

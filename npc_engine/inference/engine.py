@@ -150,6 +150,12 @@ class Engine:
         outputs, self._outbox = self._outbox, []
         return outputs
 
+    def sweep(self) -> list[Output]:
+        """End what was cancelled or would come too late, when there is no step that would. Returns how they ended."""
+        self._end_unwanted()
+        outputs, self._outbox = self._outbox, []
+        return outputs
+
     def check_integrity(self) -> None:
         """Assert what must hold between steps."""
         running = self._scheduler.running

@@ -148,11 +148,15 @@ class TierUse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The most bytes of attention state each tier may take. None leaves a tier's budget as it is."""
+    """The most bytes of attention state each tier may take, and the most tokens that are generated in a second.
+
+    None leaves a budget as it is; no tokens per second are no limit.
+    """
 
     device: int | None = None
     ram: int | None = None
     disk: int | None = None
+    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,7 @@ class Generator(Protocol):
         ...
 
     async def set_budgets(self, budgets: Budgets) -> None:
-        """Change what attention state may take, from now on. Raises LimitExceeded for less than one context needs."""
+        """Change what may be taken, from now on. Raises LimitExceeded for less than one context needs."""
         ...
 
     async def stats(self) -> EngineStats:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
 from npc_engine.inference.engine import Engine
+from npc_engine.inference.pace import Pace
 from npc_engine.inference.request import Budgets, CacheState, EngineStats, FinishReason, Output, Request, Timings, Usage
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,8 @@ _WRITE_SECONDS, _CHECK_SECONDS, _TRIM_SECONDS = 0.1, 2.0, 10.0
 once; before looking over the kept state, which takes a while; and before giving back memory."""
 
 _STALL_SECONDS = 0.1
-"""While the disk is busy, deadlines pass, and the time that a tier may be over its budget: look at them that often."""
+"""While the disk is busy, or nothing may be generated, deadlines pass, and the time that a tier may be over its budget:
+look at them that often."""
 
 _FORGET_ATTEMPTS, _FORGET_SECONDS = 200, 0.02
 """How often it is tried to delete what is read, written or used at the moment, and how long is waited between."""
@@ -45,6 +47,7 @@ class EngineThread:
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._numbers = itertools.count()
         self._last_step = time.monotonic()
+        self._pace = Pace()
         # What is still to be done in this pause: each says whether it is done with.
         self._duties: list[Callable[[], bool]] = []
 
@@ -109,7 +112,13 @@ class EngineThread:
 
     async def set_budgets(self, budgets: Budgets) -> None:
         """See Generator."""
-        await self.ask(lambda engine: engine.set_budgets(budgets))
+
+        def change(engine: Engine) -> None:
+            engine.set_budgets(budgets)
+            if budgets.tokens_per_second is not None:
+                self._pace.limit(budgets.tokens_per_second)
+
+        await self.ask(change)
 
     async def stats(self) -> EngineStats:
         """See Generator."""
@@ -199,14 +208,27 @@ class EngineThread:
             if not self._engine.has_work:
                 self._rest()
                 continue
+            if pause := self._pace.pause(time.monotonic()):
+                self._pause(pause)
+                continue
             if self._engine.stalled:
                 self._wait(_STALL_SECONDS)
-            for output in self._engine.step():
-                self._deliver(output)
+            outputs = self._engine.step()
             self._last_step = time.monotonic()
+            self._pace.spend(sum(len(output.token_ids) for output in outputs), self._last_step)
+            for output in outputs:
+                self._deliver(output)
             self._duties = [self._write, self._check_state, self._trim]
         self._fail_all("the engine was stopped")
         self._engine.close()
+
+    def _pause(self, seconds: float) -> None:
+        """Generate nothing for a moment, of at most ``seconds``; whoever gives up is let go all the same."""
+        self._engine.poll()
+        self._wait(min(seconds, _STALL_SECONDS))
+        self._obey()
+        for output in self._engine.sweep():
+            self._deliver(output)
 
     def _rest(self) -> None:
         """Do what is due for an engine that has been idle so long, then wait for what is due next, or for work."""

@@ -112,7 +112,7 @@ def test_variables_are_strings() -> None:
 def test_a_budget_names_a_tier_and_no_negative_size() -> None:
     error = refused(type="budget", id=1)
     assert (error.code, error.path) == ("bad_message", None)
-    assert error.message == "Expected `device_bytes`, `ram_bytes` or `disk_bytes`."
+    assert error.message == "Expected one of `device_bytes`, `ram_bytes`, `disk_bytes`, `tokens_per_second`."
     error = refused(type="budget", id=1, ram_bytes=-1)
     assert (error.path, "expected 0 or more" in error.message) == ("ram_bytes", True)
 

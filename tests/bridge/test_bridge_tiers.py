@@ -129,6 +129,27 @@ async def test_budgets_shrink_and_grow_while_everyone_speaks_and_nobody_notices(
                 await asyncio.sleep(0.01)
 
 
+async def test_a_game_that_needs_the_processor_slows_everyone_down_for_a_while(model: Path, tmp_path: Path) -> None:
+    async def says(client: Client) -> int:
+        replies = [client.say(npc, "Tell me a tale.") for npc in VILLAGERS]
+        return sum([(await reply).usage.completion_tokens for reply in replies])
+
+    async with served(model, tmp_path) as client:
+        for npc in VILLAGERS:
+            await client.spawn(npc, npc)
+        await client.budget(tokens_per_second=100)
+        began = asyncio.get_running_loop().time()
+        tokens = await says(client)
+        # All but the last step's, at most one of each, are waited for.
+        assert asyncio.get_running_loop().time() - began >= (tokens - len(VILLAGERS)) / 100 > 1
+        await client.budget(tokens_per_second=0.001)
+        slow = asyncio.create_task(says(client))
+        await asyncio.sleep(0.2)
+        assert not slow.done()
+        await client.budget(tokens_per_second=0)
+        assert await slow > 0
+
+
 async def refused_least(client: Client) -> int:
     """The bytes that one context needs, as the refusal of less says."""
     with pytest.raises(ProtocolError, match="does not hold one context") as caught:

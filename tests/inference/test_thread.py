@@ -1,8 +1,10 @@
 """Claims about the engine's thread and its event loop."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from npc_engine.cli.bench.soak import _INCONSISTENT
 from npc_engine.errors import LimitExceeded, NpcEngineError
 from npc_engine.inference import thread as thread_module
 from npc_engine.inference.load import EngineOptions, load_engine
-from npc_engine.inference.request import FinishReason, Request, Sampling
+from npc_engine.inference.request import Budgets, FinishReason, Request, Sampling
 from npc_engine.inference.thread import EngineThread
 from tests.tiny import make_tiny
 
@@ -120,3 +122,27 @@ async def test_a_token_that_the_model_does_not_have_is_refused(engine: EngineThr
     with pytest.raises(LimitExceeded, match=str(vocab)):
         async for _ in engine.generate(Request("x", (1, vocab), Sampling(max_tokens=1))):
             pass
+
+
+async def test_no_more_is_generated_in_a_second_than_may_be(engine: EngineThread) -> None:
+    await engine.set_budgets(Budgets(tokens_per_second=40))
+    began = time.monotonic()
+    await asyncio.gather(*(collect(engine, request(engine, 10)) for _ in range(4)))
+    # All but the last step's four are waited for.
+    assert time.monotonic() - began >= (40 - 4) / 40
+    await engine.set_budgets(Budgets(tokens_per_second=0.01))
+    slow = asyncio.create_task(collect(engine, request(engine, 10)))
+    await asyncio.sleep(0.3)
+    await engine.set_budgets(Budgets(tokens_per_second=0))
+    async with asyncio.timeout(20):
+        assert len((await slow)[0]) == 10
+
+
+async def test_while_nothing_may_be_generated_who_gives_up_is_let_go(engine: EngineThread) -> None:
+    await engine.set_budgets(Budgets(tokens_per_second=0.01))
+    async with aclosing(engine.generate(request(engine))) as outputs:
+        await anext(outputs)
+    late = replace(request(engine), deadline=time.monotonic() + 0.2)
+    async with asyncio.timeout(20):
+        assert await collect(engine, late) == ([], FinishReason.DEADLINE)
+        assert not await engine.ask(lambda e: e.has_work)

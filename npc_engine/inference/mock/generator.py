@@ -12,6 +12,7 @@ from npc_engine.errors import LimitExceeded, NpcEngineError, Overloaded
 from npc_engine.inference.counters import Counters
 from npc_engine.inference.mock.lines import line
 from npc_engine.inference.mock.walk import endings, walk
+from npc_engine.inference.pace import Pace
 from npc_engine.inference.request import (
     TIERS,
     Budgets,
@@ -53,6 +54,7 @@ class MockGenerator:
     ) -> None:
         self._tokenizer, self._max_context, self._seed, self._pace = tokenizer, max_context, seed, pace
         self._budgets = budgets or Budgets()
+        self._limit = Pace()
         self._brisk = endings(tokenizer)
         self._numbers = itertools.count()
         self._open: set[str] = set()
@@ -76,7 +78,7 @@ class MockGenerator:
             for output in _Speech(request, self._tokenizer, self._seed, self._brisk).outputs():
                 self._counters.ran(len(output.token_ids))
                 if output.token_ids:
-                    await asyncio.sleep(self._pace)
+                    await asyncio.sleep(max(self._pace, self._turn(len(output.token_ids))))
                 yield output
         finally:
             self._open.discard(request.id)
@@ -95,11 +97,20 @@ class MockGenerator:
         """See Generator. A context needs nothing, so nothing is too little."""
         given = {tier: nbytes for tier in TIERS if (nbytes := getattr(budgets, tier)) is not None}
         self._budgets = replace(self._budgets, **given)
+        if budgets.tokens_per_second is not None:
+            self._limit.limit(budgets.tokens_per_second)
 
     async def stats(self) -> EngineStats:
         """See Generator."""
         tiers = {tier: TierUse(0, getattr(self._budgets, tier) or 0) for tier in TIERS}
         return self._counters.stats(running=len(self._open), waiting=0, tiers=tiers)
+
+    def _turn(self, tokens: int) -> float:
+        """Seconds until so many more tokens may be said, which are taken to be."""
+        now = time.monotonic()
+        seconds = self._limit.pause(now)
+        self._limit.spend(tokens, now)
+        return seconds
 
     def _check(self, request: Request) -> None:
         most = self._max_context - request.sampling.max_tokens

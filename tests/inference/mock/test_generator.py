@@ -85,6 +85,13 @@ async def test_one_that_is_left_early_runs_no_more(mock: LoadedMock) -> None:
     assert (stats.running, stats.prompt_tokens, stats.generated_tokens) == (0, 3, 1)
 
 
+async def test_no_more_is_said_in_a_second_than_may_be(mock: LoadedMock) -> None:
+    await mock.generator.set_budgets(Budgets(tokens_per_second=50))
+    began = time.monotonic()
+    said = sum(len(output.token_ids) for output in await outputs(mock, REQUEST))
+    assert time.monotonic() - began >= (said - 1) / 50 > 0
+
+
 async def test_budgets_are_told_as_they_were_set(mock: LoadedMock) -> None:
     await mock.generator.set_budgets(Budgets(device=4))
     tiers = (await mock.generator.stats()).tiers

@@ -200,10 +200,13 @@ export class Client {
     await this.#ask({ type: "hint", id: this.#id(), npcs, eta_ms: etaMs });
   }
 
-  /** Change how much attention state the server may keep, in bytes, from now on and for everyone. */
-  async budget(tiers: { device?: number; ram?: number; disk?: number }): Promise<void> {
-    const { device: device_bytes, ram: ram_bytes, disk: disk_bytes } = tiers;
-    await this.#ask({ type: "budget", id: this.#id(), device_bytes, ram_bytes, disk_bytes });
+  /**
+   * Change what the server may take, from now on and for everyone: bytes of attention state in each tier, and tokens
+   * that all NPCs together say in a second (0 for no limit).
+   */
+  async budget(most: { device?: number; ram?: number; disk?: number; tokensPerSecond?: number }): Promise<void> {
+    const { device: device_bytes, ram: ram_bytes, disk: disk_bytes, tokensPerSecond: tokens_per_second } = most;
+    await this.#ask({ type: "budget", id: this.#id(), device_bytes, ram_bytes, disk_bytes, tokens_per_second });
   }
 
   /** What the server has to do and what it keeps. */

@@ -185,7 +185,7 @@ export interface Hint {
   eta_ms: number;
 }
 
-/** Change how much attention state may be kept in each tier, from now on and for everyone. */
+/** Change how much attention state may be kept in each tier, and how fast may be generated, for everyone. */
 export interface Budget {
   type: "budget";
   /** A string or an integer that the answers carry as 're'. */
@@ -196,6 +196,8 @@ export interface Budget {
   ram_bytes?: number;
   /** The most bytes on disk (at least 0). */
   disk_bytes?: number;
+  /** The most tokens that all NPCs together say in a second, 0 for no limit (0 to 1000000.0). */
+  tokens_per_second?: number;
 }
 
 /** NPCs can do these from now on, beside what was registered before. A name that is known is replaced. */

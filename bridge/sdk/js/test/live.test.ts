@@ -100,7 +100,7 @@ describe("a client of a live server", () => {
     assert.ok((await client.list(false)).some(({ npc }) => npc === "parked"));
     assert.ok(!(await client.list(true)).some(({ npc }) => npc === "parked"));
     assert.ok((await client.stats()).sessions >= 1);
-    await client.budget({ ram: 64 * 2 ** 20 });
+    await client.budget({ ram: 64 * 2 ** 20, tokensPerSecond: 10_000 });
     assert.ok((await client.ping()) < 10_000);
   });
 

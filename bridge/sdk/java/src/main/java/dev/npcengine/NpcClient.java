@@ -302,13 +302,13 @@ public final class NpcClient implements AutoCloseable {
     }
 
     /**
-     * Change how much attention state the server may keep, from now on and for everyone.
+     * Change how much attention state the server may keep, and how fast NPCs may speak, from now on and for everyone.
      *
-     * @param tiers sets the budgets that change: {@code budget -> budget.withRamBytes(512L << 20)}
+     * @param change sets the budgets that change: {@code budget -> budget.withRamBytes(512L << 20)}
      * @return completes once it holds
      */
-    public CompletableFuture<Void> budget(UnaryOperator<Budget> tiers) {
-        return done(tiers.apply(Budget.of(nextId())));
+    public CompletableFuture<Void> budget(UnaryOperator<Budget> change) {
+        return done(change.apply(Budget.of(nextId())));
     }
 
     /**

@@ -5,18 +5,20 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Change how much attention state may be kept in each tier, from now on and for everyone.
+ * Change how much attention state may be kept in each tier, and how fast may be generated, for everyone.
  *
  * @param id a string or an integer that the answers carry as 're'
  * @param deviceBytes the most bytes on the compute device (at least 0; may be null)
  * @param ramBytes the most bytes in RAM (at least 0; may be null)
  * @param diskBytes the most bytes on disk (at least 0; may be null)
+ * @param tokensPerSecond the most tokens that all NPCs together say in a second, 0 for no limit (0 to 1000000.0; may be null)
  */
 public record Budget(
     Object id,
     Long deviceBytes,
     Long ramBytes,
-    Long diskBytes) implements ClientMessage {
+    Long diskBytes,
+    Double tokensPerSecond) implements ClientMessage {
 
     /** The message's {&#64;code type}. */
     public static final String TYPE = "budget";
@@ -28,7 +30,7 @@ public record Budget(
      * @return it
      */
     public static Budget of(Object id) {
-        return new Budget(id, null, null, null);
+        return new Budget(id, null, null, null, null);
     }
 
     /**
@@ -38,7 +40,7 @@ public record Budget(
      * @return a copy
      */
     public Budget withDeviceBytes(Long deviceBytes) {
-        return new Budget(id, deviceBytes, ramBytes, diskBytes);
+        return new Budget(id, deviceBytes, ramBytes, diskBytes, tokensPerSecond);
     }
 
     /**
@@ -48,7 +50,7 @@ public record Budget(
      * @return a copy
      */
     public Budget withRamBytes(Long ramBytes) {
-        return new Budget(id, deviceBytes, ramBytes, diskBytes);
+        return new Budget(id, deviceBytes, ramBytes, diskBytes, tokensPerSecond);
     }
 
     /**
@@ -58,7 +60,17 @@ public record Budget(
      * @return a copy
      */
     public Budget withDiskBytes(Long diskBytes) {
-        return new Budget(id, deviceBytes, ramBytes, diskBytes);
+        return new Budget(id, deviceBytes, ramBytes, diskBytes, tokensPerSecond);
+    }
+
+    /**
+     * The same with another value.
+     *
+     * @param tokensPerSecond the most tokens that all NPCs together say in a second, 0 for no limit (0 to 1000000.0; may be null)
+     * @return a copy
+     */
+    public Budget withTokensPerSecond(Double tokensPerSecond) {
+        return new Budget(id, deviceBytes, ramBytes, diskBytes, tokensPerSecond);
     }
 
     /**
@@ -78,7 +90,8 @@ public record Budget(
             Wire.required(map, "id", path, Wire::id),
             Wire.optional(map, "device_bytes", path, Wire::integer),
             Wire.optional(map, "ram_bytes", path, Wire::integer),
-            Wire.optional(map, "disk_bytes", path, Wire::integer));
+            Wire.optional(map, "disk_bytes", path, Wire::integer),
+            Wire.optional(map, "tokens_per_second", path, Wire::number));
     }
 
     @Override
@@ -99,6 +112,9 @@ public record Budget(
         }
         if (diskBytes != null) {
             map.put("disk_bytes", diskBytes);
+        }
+        if (tokensPerSecond != null) {
+            map.put("tokens_per_second", tokensPerSecond);
         }
         return map;
     }
