@@ -75,6 +75,19 @@ def test_attention_and_what_it_stores_are_the_librarys(
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)
 
 
+@pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 48), (8, 1, 128)])
+@pytest.mark.parametrize("lengths", [(64, 64), (40, 33), (97,), (17, 2, 30)])
+def test_long_prompts_are_read_as_the_library_reads_them(sizes: tuple[int, int, int], lengths: tuple[int, ...]) -> None:
+    spec = spec_of(*sizes)
+    spans = [Span(slot, 130 - 7 * slot, rows, True) for slot, rows in enumerate(lengths)]
+    batch = make_batch(spans, [0] * sum(lengths), fold=spec.group, dtype=torch.bfloat16, device=CPU)
+    qkv = torch.randn(sum(lengths), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
+    rope, store = Rope.of(spec, 256, CPU), filled(spec, len(spans), 256, 0)
+    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, None, batch, store, 0)
+    ours = JitOperations(spec, rope).attend(qkv, None, batch, store, 0)
+    torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.02)
+
+
 @pytest.mark.parametrize("rows", [1, 7])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("eps", [None, 1e-5])

@@ -7,17 +7,14 @@ from memory once.
 
 import numpy as np
 from numba import njit, prange
-from numba.cpython.unsafe.tuple import tuple_setitem
 
+from npc_engine.inference.model.jit.dots import TILE, gather, place, score
+from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.kept import compiled
-from npc_engine.inference.model.jit.numbers import exponential, narrowed, widened
+from npc_engine.inference.model.jit.numbers import LOWEST, exponential, narrowed, widened
 
-_TILE = 64
-_STEP = 8
-"""Values that are added up before their sum goes to memory."""
-
-LANES = 16
-"""Head sizes are multiples of this, so that inner loops have no remainder."""
+_SHARED = 64
+"""Keys that all sequences are done with before the next are read."""
 
 
 @compiled
@@ -35,88 +32,53 @@ def decode_attention(query, keys, values, first, lengths, shared, scale, parts, 
         begin, end = part * slots // parts, (part + 1) * slots // parts
         queries = np.empty((end - begin, fold, size), np.float32)
         sums = np.zeros((end - begin, fold, size), np.float32)
-        scores = np.empty((end - begin, fold, longest), np.float32)
+        # Whole tiles, also from the last shared key on.
+        scores = np.empty((end - begin, fold, longest + TILE), np.float32)
         for i in range(end - begin):
             for f in range(fold):
                 for d in range(size):
-                    queries[i, f, d] = widened(query[begin + i, head, f, d]) * scale
-        for low in range(0, shared, _TILE):
-            high = min(low + _TILE, shared)
+                    queries[i, f, place(d, size)] = widened(query[begin + i, head, f, d]) * scale
+        for low in range(0, shared, _SHARED):
+            theirs = keys[first, head, low : min(low + _SHARED, shared)]
             for i in range(end - begin):
-                _score(queries[i], keys[first, head, low:high], scores[i, :, low:high], heads, lanes)
+                _score(queries[i], theirs, scores[i, :, low:], theirs, heads, lanes)
         for i in range(end - begin):
             slot, length = first + begin + i, lengths[begin + i]
-            _score(queries[i], keys[slot, head, shared:length], scores[i, :, shared:length], heads, lanes)
+            following = min(slot + 1, first + slots - 1)
+            mine = values[slot, head, shared:length]
+            _score(queries[i], keys[slot, head, shared:length], scores[i, :, shared:], mine, heads, lanes)
             for f in range(fold):
                 _soften(scores[i, f, :length])
-            _gather(scores[i, :, shared:length], values[slot, head, shared:length], sums[i], heads, lanes)
-        for low in range(0, shared, _TILE):
-            high = min(low + _TILE, shared)
+            _gather(scores[i, :, shared:], mine, sums[i], keys[following, head, shared:], heads, lanes)
+        for low in range(0, shared, _SHARED):
+            theirs = values[first, head, low : min(low + _SHARED, shared)]
             for i in range(end - begin):
-                _gather(scores[i, :, low:high], values[first, head, low:high], sums[i], heads, lanes)
+                _gather(scores[i, :, low:], theirs, sums[i], theirs, heads, lanes)
         for i in range(end - begin):
             for f in range(fold):
                 for d in range(size):
-                    out[begin + i, head, f, d] = narrowed(sums[i, f, d])
-
-
-@compiled
-def soften(common, own, visible, scale, fold):
-    """Turn scores into weights in place: one softmax over both a query's rows.
-
-    ``common`` uint16 [kv_heads, slots * queries, shared], ``own`` uint16 [slots * kv_heads, queries, keys];
-    ``visible`` int64 [slots, queries / fold], how many of ``own`` each position sees: the others weigh nothing.
-    """
-    kv_heads, queries, slots = common.shape[0], own.shape[1], len(visible)
-    for item in prange(slots * kv_heads * queries):
-        slot, rest = item // (kv_heads * queries), item % (kv_heads * queries)
-        head, query = rest // queries, rest % queries
-        end = visible[slot, query // fold]
-        theirs = common[head, slot * queries + query]
-        mine = own[slot * kv_heads + head, query]
-        most = np.float32(-np.inf)
-        for j in range(len(theirs)):
-            most = max(most, widened(theirs[j]))
-        for j in range(end):
-            most = max(most, widened(mine[j]))
-        weights = np.empty(len(theirs) + end, np.float32)
-        total = np.float32(0.0)
-        for j in range(len(theirs)):
-            weight = exponential((widened(theirs[j]) - most) * scale)
-            weights[j] = weight
-            total += weight
-        for j in range(end):
-            weight = exponential((widened(mine[j]) - most) * scale)
-            weights[len(theirs) + j] = weight
-            total += weight
-        share = np.float32(1.0) / total
-        for j in range(len(theirs)):
-            theirs[j] = narrowed(weights[j] * share)
-        for j in range(end):
-            mine[j] = narrowed(weights[len(theirs) + j] * share)
-        mine[end:] = 0
+                    out[begin + i, head, f, d] = narrowed(sums[i, f, place(d, size)])
 
 
 @njit(fastmath=True, inline="always")
-def _score(query, keys, scores, heads, lanes):
-    """scores[f, j] = query[f] . keys[j]"""
-    size = LANES * len(lanes)
-    for j in range(len(keys)):
-        sums = heads
-        for d in range(size):
-            key = widened(keys[j, d])
-            for f in range(len(heads)):
-                sums = tuple_setitem(sums, f, sums[f] + query[f, d] * key)
-        for f in range(len(heads)):
-            scores[f, j] = sums[f]
+def _score(queries, keys, scores, soon, heads, lanes):
+    """``scores[f, j] = queries[f] . keys[j]``; what is behind them, to the next whole tile, is overwritten.
+
+    ``soon`` is what is read next.
+    """
+    count = len(keys)
+    whole = count - count % TILE
+    score(queries, keys, whole // TILE, scores, soon, heads, lanes)
+    if whole < count:
+        rest = np.zeros((TILE, keys.shape[1]), np.uint16)
+        rest[: count - whole] = keys[whole:]
+        score(queries, rest, 1, scores[:, whole:], soon[whole:], heads, lanes)
 
 
 @njit(fastmath=True, inline="always")
 def _soften(scores):
     """Turn scores into weights: softmax."""
-    most = scores[0]
-    for j in range(len(scores)):
-        most = max(most, scores[j])
+    most = _largest(scores)
     total = np.float32(0.0)
     for j in range(len(scores)):
         weight = exponential(scores[j] - most)
@@ -126,21 +88,22 @@ def _soften(scores):
 
 
 @njit(fastmath=True, inline="always")
-def _gather(weights, values, sums, heads, lanes):
-    """sums[f] += weights[f] @ values"""
-    size = LANES * len(lanes)
-    steps = len(values) - len(values) % _STEP
-    for j in range(0, steps, _STEP):
-        for d in range(size):
-            part = heads
-            for i in range(_STEP):
-                value = widened(values[j + i, d])
-                for f in range(len(heads)):
-                    part = tuple_setitem(part, f, part[f] + weights[f, j + i] * value)
-            for f in range(len(heads)):
-                sums[f, d] += part[f]
-    for j in range(steps, len(values)):
-        for d in range(size):
-            value = widened(values[j, d])
-            for f in range(len(heads)):
-                sums[f, d] += weights[f, j] * value
+def _largest(numbers):
+    """Lane by lane: compilers make no vectors of a search for one largest float."""
+    lanes = np.full(LANES, LOWEST, np.float32)
+    whole = len(numbers) - len(numbers) % LANES
+    for j in range(0, whole, LANES):
+        for lane in range(LANES):
+            lanes[lane] = max(lanes[lane], numbers[j + lane])
+    for j in range(whole, len(numbers)):
+        lanes[0] = max(lanes[0], numbers[j])
+    most = lanes[0]
+    for lane in range(LANES):
+        most = max(most, lanes[lane])
+    return most
+
+
+@njit(fastmath=True, inline="always")
+def _gather(weights, values, sums, soon, heads, lanes):
+    """``sums[f] += weights[f] @ values``. ``soon`` is what is read next."""
+    gather(weights, values, sums, soon, heads, lanes)

@@ -13,10 +13,12 @@ from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from npc_engine.inference.model.jit import emit
+from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.kept import compiled
 from npc_engine.inference.model.jit.numbers import from_bits, narrowed, number, size_bits, widened
 
-GROUP, LANES = 32, 16
+GROUP = 32
 TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
 """Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
 
@@ -25,8 +27,6 @@ _FEW = 1 << 14
 """Numbers up to which another thread makes levels no faster (two AVX-512 cores): it has begun, for the product."""
 
 _LOADS, _BYTES = 4, 4
-_I16, _I32, _I64, _F32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
-_INTS, _FLOATS, _HALVES = (ir.VectorType(of, LANES) for of in (_I32, _F32, _I16))
 
 
 def _tile(rows):
@@ -42,24 +42,29 @@ def _tile(rows):
 
         def generate(context, builder, _signature, args):
             weights, grid, levels, size, scales, sums, groups, product = args
-            totals = [cgutils.alloca_once_value(builder, ir.Constant(_FLOATS, [0.0] * LANES)) for _ in range(rows)]
+            totals = [cgutils.alloca_once_value(builder, emit.ZEROS) for _ in range(rows)]
             with cgutils.for_range(builder, groups) as loop:
                 group = loop.index
                 dots = _dots(
-                    builder, _at(builder, weights, group, TILE_BYTES), _at(builder, levels, group, GROUP), size, rows
+                    builder,
+                    emit.at(builder, weights, group, TILE_BYTES),
+                    emit.at(builder, levels, group, GROUP),
+                    size,
+                    rows,
                 )
-                numbers = _at(builder, grid, group, 2 * TILE_NUMBERS)
-                scale, low = _widened(builder, numbers, 0), _widened(builder, numbers, 2 * LANES)
+                numbers = emit.at(builder, grid, group, 2 * TILE_NUMBERS)
+                scale = emit.widened(builder, numbers)
+                low = emit.widened(builder, builder.add(numbers, emit.constant(2 * LANES)))
                 for row, total in enumerate(totals):
-                    place = builder.add(group, builder.mul(groups, ir.Constant(_I64, row)))
-                    row_scale = _spread(builder, _load(builder, _at(builder, scales, place, 4), _F32, 4), _FLOATS)
-                    row_sum = _spread(builder, _load(builder, _at(builder, sums, place, 4), _F32, 4), _FLOATS)
-                    dot = builder.fmul(builder.sitofp(dots[row], _FLOATS), scale)
-                    so_far = _call(builder, "llvm.fma.v16f32", _FLOATS, low, row_sum, builder.load(total))
-                    builder.store(_call(builder, "llvm.fma.v16f32", _FLOATS, dot, row_scale, so_far), total)
+                    place = builder.add(group, builder.mul(groups, emit.constant(row)))
+                    row_scale = emit.everywhere(builder, scales, place)
+                    row_sum = emit.everywhere(builder, sums, place)
+                    dot = builder.fmul(builder.sitofp(dots[row], emit.FLOATS), scale)
+                    so_far = emit.times_plus(builder, low, row_sum, builder.load(total))
+                    builder.store(emit.times_plus(builder, dot, row_scale, so_far), total)
             for row, total in enumerate(totals):
-                where = _at(builder, product, ir.Constant(_I64, row), 4 * LANES)
-                builder.store(builder.load(total), builder.inttoptr(where, _FLOATS.as_pointer()), align=4)
+                where = emit.at(builder, product, emit.constant(row), 4 * LANES)
+                emit.store(builder, builder.load(total), where)
             return context.get_dummy_value()
 
         return signature, generate
@@ -69,43 +74,19 @@ def _tile(rows):
 
 def _dots(builder, weights, levels, size, rows):
     """Sums of level times level over a group, int32 [LANES] for each row."""
-    dots = [ir.Constant(_INTS, [0] * LANES)] * rows
-    low_bits, four = (ir.Constant(_INTS, [value] * LANES) for value in (0x0F0F0F0F, 4))
+    dots = [ir.Constant(emit.INTS, [0] * LANES)] * rows
+    low_bits, four = (ir.Constant(emit.INTS, [value] * LANES) for value in (0x0F0F0F0F, 4))
     for load in range(_LOADS):
-        packed = _load(builder, builder.add(weights, ir.Constant(_I64, 4 * LANES * load)), _INTS, 64)
+        packed = emit.load(builder, builder.add(weights, emit.constant(4 * LANES * load)), emit.INTS, 64)
         halves = builder.and_(packed, low_bits), builder.and_(builder.lshr(packed, four), low_bits)
         for half, part in enumerate(halves):
             offset = half * GROUP // 2 + _BYTES * load
             for row in range(rows):
-                place = builder.add(levels, ir.Constant(_I64, offset))
-                place = builder.add(place, builder.mul(size, ir.Constant(_I64, row)))
-                four_levels = _spread(builder, _load(builder, place, _I32, 1), _INTS)
-                dots[row] = _call(builder, "llvm.x86.avx512.vpdpbusd.512", _INTS, dots[row], part, four_levels)
+                place = builder.add(levels, emit.constant(offset))
+                place = builder.add(place, builder.mul(size, emit.constant(row)))
+                four_levels = emit.spread(builder, emit.load(builder, place, emit.I32, 1), emit.INTS)
+                dots[row] = emit.call(builder, "llvm.x86.avx512.vpdpbusd.512", emit.INTS, dots[row], part, four_levels)
     return dots
-
-
-def _at(builder, base, index, nbytes):
-    return builder.add(base, builder.mul(index, ir.Constant(_I64, nbytes)))
-
-
-def _load(builder, address, of, align):
-    return builder.load(builder.inttoptr(address, of.as_pointer()), align=align)
-
-
-def _spread(builder, value, vector):
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), ir.Constant(_INTS, [0] * LANES))
-
-
-def _widened(builder, address, offset):
-    """LANES numbers of bfloat16 as float32."""
-    bits = _load(builder, builder.add(address, ir.Constant(_I64, offset)), _HALVES, 32)
-    return builder.bitcast(builder.shl(builder.zext(bits, _INTS), ir.Constant(_INTS, [16] * LANES)), _FLOATS)
-
-
-def _call(builder, name, vector, *args):
-    kind = ir.FunctionType(vector, [vector] * len(args))
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
 _tile_1, _tile_2, _tile_4, _tile_8 = (_tile(rows) for rows in (1, 2, 4, 8))

@@ -5,6 +5,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
+LOWEST = np.float32(-3.4e38)
+"""Below all that is computed with. Compilers may take it that nothing is infinite."""
+
 _I16, _I32, _F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 
 

@@ -6,8 +6,10 @@ import torch
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
 from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, bits, numbers, threads, use_threads
-from npc_engine.inference.model.jit.attention import LANES, decode_attention, soften
+from npc_engine.inference.model.jit.attention import decode_attention
+from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
+from npc_engine.inference.model.jit.prompts import prompt_attention
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
 from npc_engine.inference.model.kernels import fold, join, unfold
 from npc_engine.inference.model.operations import Rope
@@ -17,7 +19,6 @@ from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
-_KEY_STEP = 64
 
 
 class JitOperations:
@@ -59,7 +60,7 @@ class JitOperations:
         parts = [
             self._decode(query, key_bits, value_bits, group)
             if group.width == 1
-            else self._prompt(query, keys, values, group)
+            else self._prompt(query, key_bits, value_bits, group)
             for group in batch.groups
         ]
         return join(parts)
@@ -91,26 +92,12 @@ class JitOperations:
         )
         return out.view(group.size, -1)
 
-    def _prompt(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
-        """Many queries a slot: the library's products, with one softmax in place between them.
-
-        Scores of the shared keys are [kv_heads, size * queries, shared], so that one product serves all slots; those
-        of a slot's own keys are [size * kv_heads, queries, own]. Both numbers of keys are whole steps: the library
-        compiles a product for each shape that it meets, and keeps it. What is behind the last key weighs nothing.
-        """
-        spec, shared = self._spec, group.shared // _KEY_STEP * _KEY_STEP
-        folded = fold(query, group, spec.kv_heads)
-        slots = slice(group.first, group.first + group.size)
-        own = slice(shared, min(-(-group.keys // _KEY_STEP) * _KEY_STEP, keys.shape[2]))
-        own_keys, own_values = (store[slots, :, own].flatten(0, 1) for store in (keys, values))
-        scores = torch.bmm(folded.flatten(0, 1), own_keys.transpose(1, 2))
-        everyone = folded.transpose(0, 1).reshape(spec.kv_heads, -1, spec.head_dim)
-        common = torch.bmm(everyone, keys[group.first, :, :shared].transpose(1, 2))
-        soften(bits(common), bits(scores), group.visible.numpy() - shared, self._scale, group.fold)
-        out = torch.bmm(scores, own_values).view_as(folded)
-        if shared:
-            theirs = torch.bmm(common, values[group.first, :, :shared])
-            out += theirs.view(spec.kv_heads, group.size, -1, spec.head_dim).transpose(0, 1)
+    def _prompt(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
+        folded = fold(query, group, self._spec.kv_heads)
+        out = torch.empty_like(folded)
+        prompt_attention(
+            bits(folded), keys, values, group.first, group.visible.numpy(), self._scale, group.fold, bits(out)
+        )
         return unfold(out, group)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Span, make_batch
-from npc_engine.inference.model.jit.attention import LANES
+from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
 from npc_engine.inference.model.kernels import Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope

@@ -1,0 +1,112 @@
+"""What intrinsics emit: vectors of 16 numbers, and how they are loaded, multiplied, added up."""
+
+from llvmlite import ir
+from numba.core import cgutils
+
+LANES = 16
+I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+INTS, FLOATS, HALVES = (ir.VectorType(of, LANES) for of in (I32, F32, I16))
+ZEROS = ir.Constant(FLOATS, [0.0] * LANES)
+
+LINE = 64
+"""Bytes that a processor brings near at once."""
+
+QUAD = 4
+"""Numbers of a vector's quarter, within which the processor moves them cheaply."""
+
+
+def constant(value):
+    """An index or a size."""
+    return ir.Constant(I64, value)
+
+
+def at(builder, base, index, nbytes):
+    """The address of element ``index`` of those that begin at ``base`` and have ``nbytes`` each."""
+    return builder.add(base, builder.mul(index, constant(nbytes)))
+
+
+def load(builder, address, of, align):
+    """What lies at an address, of type ``of``."""
+    return builder.load(builder.inttoptr(address, of.as_pointer()), align=align)
+
+
+def store(builder, vector, address):
+    """Put 16 float32 there."""
+    builder.store(vector, builder.inttoptr(address, FLOATS.as_pointer()), align=4)
+
+
+def spread(builder, value, vector):
+    """A vector of type ``vector`` with ``value`` in all places."""
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(I32, 0))
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), ir.Constant(INTS, [0] * LANES))
+
+
+def call(builder, name, vector, *args):
+    """What LLVM's intrinsic ``name`` makes of vectors."""
+    kind = ir.FunctionType(vector, [vector] * len(args))
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def fetch(builder, address):
+    """Have the processor bring the LINE there near, which is needed soon."""
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    how = [ir.Constant(I32, value) for value in (0, 2, 1)]  # for reading, into the second cache, data
+    builder.call(prefetch, [builder.inttoptr(address, I8.as_pointer()), *how])
+
+
+def times_plus(builder, left, right, so_far):
+    """``left * right + so_far``, in one instruction where there is one."""
+    return call(builder, "llvm.fmuladd.v16f32", FLOATS, left, right, so_far)
+
+
+def widened(builder, address):
+    """16 numbers of bfloat16 as float32."""
+    bits = builder.zext(load(builder, address, HALVES, 2), INTS)
+    return builder.bitcast(builder.shl(bits, _sixteen(16)), FLOATS)
+
+
+def widened_apart(builder, address):
+    """32 numbers of bfloat16 as float32: those in even places, and those in odd ones. One instruction for each."""
+    pairs = load(builder, address, INTS, 2)
+    even, odd = builder.shl(pairs, _sixteen(16)), builder.and_(pairs, _sixteen(0xFFFF0000))
+    return builder.bitcast(even, FLOATS), builder.bitcast(odd, FLOATS)
+
+
+def everywhere(builder, base, index):
+    """Number ``index`` of those float32 that begin at ``base``, in all places."""
+    return spread(builder, load(builder, at(builder, base, index, 4), F32, 4), FLOATS)
+
+
+def totals(builder, quads):
+    """The sums over each of 16 vectors, as one vector, from four times what ``quarters_added`` gives."""
+    halves = [
+        _added(builder, left, right, [0, 1, 4, 5], [2, 3, 6, 7], QUAD)
+        for left, right in ((quads[0], quads[1]), (quads[2], quads[3]))
+    ]
+    return _added(builder, *halves, [0, 2, 4, 6], [1, 3, 5, 7], QUAD)
+
+
+def quarters_added(builder, four):
+    """The quarters of four vectors, each added up: number ``i`` of a quarter is that of vector ``i``."""
+    pairs = [_mixed(builder, *two, [0, 4, 1, 5], [2, 6, 3, 7]) for two in (four[:2], four[2:])]
+    return _mixed(builder, *pairs, [0, 1, 4, 5], [2, 3, 6, 7])
+
+
+def _mixed(builder, left, right, one, other):
+    """Two choices from a quarter of ``left`` and that of ``right``, 0 to 3 and 4 to 7, added; for all quarters."""
+    whole = [[q + i % QUAD + i // QUAD * LANES for q in range(0, LANES, QUAD) for i in part] for part in (one, other)]
+    return _added(builder, left, right, *whole, 1)
+
+
+def _added(builder, left, right, one, other, width):
+    """Two choices from ``left`` and ``right``, in pieces of ``width``, added."""
+    parts = [
+        builder.shuffle_vector(left, right, ir.Constant(INTS, [i * width + d for i in part for d in range(width)]))
+        for part in (one, other)
+    ]
+    return builder.fadd(*parts)
+
+
+def _sixteen(value):
+    return ir.Constant(INTS, [value] * LANES)
