@@ -44,7 +44,8 @@ class Choice:
     """What was chosen, and the timings (microseconds per call, by variant) that say why.
 
     ``decode`` and ``prompt`` name attention kernels, for one query a slot and for many. With ``jit``, compiled kernels
-    take the place of ``decode`` and of the small operations.
+    take the place of ``decode``, ``prompt`` and the small operations. With ``exact`` weights are computed with as they
+    are stored, because that was asked for or there is nothing else.
     """
 
     device: torch.device
@@ -53,6 +54,7 @@ class Choice:
     decode: str
     prompt: str
     jit: bool
+    exact: bool
     linear_us: dict[str, float]
     decode_us: dict[str, float]
     prompt_us: dict[str, float]
@@ -146,7 +148,8 @@ def probe(
     named = {who: us / _MATRICES for who, us in linear_us.items()}
     dtype_name, _, linear = min(linear_us, key=lambda who: linear_us[who]).partition(" ")
     chosen = dtypes[dtype_name]
-    if can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32)):
+    may_quantise = can_int8 and (weights == "int8" or (weights == "auto" and dtype is not torch.float32))
+    if may_quantise:
         exact = linear
         many_us = races.of(f"{INT8} or {dtype_name} {exact}", lambda: _many_rows(spec, chosen, exact))
         named |= {f"{who}, {_MANY_ROWS} rows": us / _MATRICES for who, us in many_us.items()}
@@ -161,6 +164,7 @@ def probe(
         min(ATTENTION_KERNELS, key=lambda who: decode_us[who]),
         min(prompt_us, key=lambda who: prompt_us[who]),
         decode_us.get(_JIT, math.inf) < _WORTH_IT * min(decode_us.values()),
+        not may_quantise,
         named,
         decode_us,
         prompt_us,
@@ -176,7 +180,7 @@ def _accelerated(device: torch.device, dtype: torch.dtype | None) -> Choice:
                 "There is no CUDA device that torch can use.", remedy="Leave the device out, or name cpu."
             )
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, {}, {}, {})
+    return Choice(device, dtype or half, "plain", "sdpa", "sdpa", False, True, {}, {}, {})
 
 
 def races_of(spec: ModelSpec, folder: Path | None = None, *, anew: bool = False) -> Races:

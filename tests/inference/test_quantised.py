@@ -1,21 +1,24 @@
 """Claims about weights in whole numbers: what a product keeps, and what a basis and a grid are for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from npc_engine.cli.bench.perplexity import AIM, example_text
-from npc_engine.inference.load import load_runner
+from npc_engine.inference.load import load_runner, load_weights
 from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.four_bit import GROUP, FourBit, PlainFourBit
 from npc_engine.inference.model.jit.four_bit import JitFourBit
+from npc_engine.inference.model.quantised import FEW_ROWS
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import read_spec
 from npc_engine.inference.perplexity import WINDOW, perplexity
 from npc_engine.inference.probe import probe
 from npc_engine.inference.tokenizer import Tokenizer
+from tests.tiny import make_tiny
 
 needs_eight_bits = pytest.mark.skipif(not EightBitLinear.available(), reason="no eight-bit products here")
 
@@ -106,3 +109,21 @@ def test_int8_predicts_a_text_as_well_as_the_weights_as_stored(default_model: Pa
         return perplexity(load_runner(spec, choice, WINDOW), ids, rows=rows)
 
     assert measured("int8") < AIM * measured("exact")
+
+
+@needs_eight_bits
+def test_four_bits_beside_the_weights_as_stored_take_steps_of_few_rows_only(default_model: Path) -> None:
+    spec, ids = read_spec(default_model), example_text(Tokenizer(default_model))[:600]
+    stored = probe(spec, dtype=torch.bfloat16, weights="exact")
+    both = replace(stored, exact=False)
+    weights = load_weights(spec, both)
+    assert [weights.route(rows) is weights.route(10_000) for rows in (1, FEW_ROWS + 1)] == [False, True]
+    few = perplexity(load_runner(spec, both, WINDOW), ids, rows=4)
+    assert few < AIM * perplexity(load_runner(spec, stored, WINDOW), ids, rows=4)
+
+
+@needs_eight_bits
+def test_weights_on_no_grid_stay_as_they_are_stored_for_steps_of_any_size(tmp_path: Path) -> None:
+    spec = read_spec(make_tiny(tmp_path))
+    weights = load_weights(spec, replace(probe(spec, dtype=torch.bfloat16, weights="exact"), exact=False))
+    assert weights.route(1) is weights.route(10_000)

@@ -49,7 +49,7 @@ def _rates(loaded: LoadedEngine, width: int, prompt: int, seconds: float) -> str
     weights = _parameters(spec)
     read = weights * dtype.itemsize + width * prompt * spec.kv_bytes_per_token(dtype)
     # What is quantised is read in fewer bytes: then this is how fast the dtype would have to be read.
-    how = "GB/s if weights were not quantised" if loaded.choice.int8 else "GB/s"
+    how = "GB/s" if loaded.choice.exact else "GB/s if weights were not quantised"
     flops = 2 * weights * width + 4 * spec.heads * spec.head_dim * prompt * spec.layers * width
     return f"{seconds * 1e3:.1f} ms a step, {read / seconds / 1e9:.1f} {how}, {flops / seconds / 1e9:.0f} GFLOP/s"
 

@@ -2,13 +2,15 @@
 
 A step of few rows reads all weights and computes little, so fewer bits are faster; a step of many rows computes, and
 eight-bit activations make that faster. The compiled kernels do both at once. Where there are only the library's, a step
-of many rows takes another route, over weights of eight bits. The two share the embedding and the output head.
+of many rows takes another route: over weights of eight bits, or as they are stored where the processor multiplies those
+as fast. The two share the embedding and, in whole numbers, the output head.
 
 Measured with the default model (``npc-engine bench perplexity``), perplexity over that of bfloat16: 1.00 for four bits,
 1.01 for eight.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -18,7 +20,10 @@ from npc_engine.inference.model.linears import Linear
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
+from npc_engine.inference.model.weights import Layer, LayerTensors, ResidentWeights, Route, TensorFiles, read_layer
+
+FEW_ROWS = 24
+"""From there on weights as they are stored are multiplied as fast as four bits, if as fast as eight (two AMX cores)."""
 
 
 class QuantisedWeights:
@@ -26,9 +31,7 @@ class QuantisedWeights:
 
     def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
-        embedding = files["model.embed_tokens.weight"]
-        head = files.find("lm_head.weight")
-        ends = _Ends(spec, embedding, files["model.norm.weight"], embedding if head is None else head, rows)
+        ends = _Ends.of(files, spec, rows)
         self._routes: list[tuple[int | None, Route]] = []
         few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
         if few is not None:
@@ -42,15 +45,40 @@ class QuantisedWeights:
         return next(route for most, route in self._routes if most is None or rows <= most)
 
 
-class _Ends:
-    """What both routes begin and end with."""
+class FewRowsInFourBits:
+    """Weights as they are stored, and for steps of few rows in four bits as well, if they lie on such a grid.
+
+    For processors that multiply what is stored as fast as eight bits: there only reading it takes longer. ``rows`` and
+    ``four_bit`` as for QuantisedWeights.
+    """
 
     def __init__(
-        self, spec: ModelSpec, embedding: torch.Tensor, norm: torch.Tensor, head: torch.Tensor, rows: Rows
+        self, stored: ResidentWeights, spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit
     ) -> None:
-        self.embedding = embedding
-        self.rotation = Rotation(spec.hidden)
-        self.head = EightBitLinear(self.rotation(head.float() * norm), eps=spec.norm_eps, rows=rows)
+        files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
+        few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
+        self._few_rows = FEW_ROWS if four_bit.few_rows is None else four_bit.few_rows
+        self._many: Route = stored
+        self._few = stored if few is None else _Route(_Ends.of(files, spec, rows), few, None, four_bit.stream)
+
+    def route(self, rows: int) -> Route:
+        """See WeightSource."""
+        return self._few if rows <= self._few_rows else self._many
+
+
+class _Ends(NamedTuple):
+    """What routes begin and end with. The head, in eight bits, reads a rotated stream."""
+
+    embedding: torch.Tensor
+    rotation: Rotation
+    head: EightBitLinear
+
+    @classmethod
+    def of(cls, files: TensorFiles, spec: ModelSpec, rows: Rows) -> "_Ends":
+        embedding, norm = files["model.embed_tokens.weight"], files["model.norm.weight"]
+        head, rotation = files.find("lm_head.weight"), Rotation(spec.hidden)
+        turned = rotation((embedding if head is None else head).float() * norm)
+        return cls(embedding, rotation, EightBitLinear(turned, eps=spec.norm_eps, rows=rows))
 
 
 class _Route:

@@ -1,5 +1,6 @@
 """Tensors as the arrays that compiled kernels take, without a copy."""
 
+import threading
 from typing import Any
 
 import numba
@@ -53,6 +54,17 @@ def threads() -> int:
     return min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
 
 
+class _Told(threading.local):
+    """How many threads numba was last told of by the thread that asks: telling takes as long as a small kernel."""
+
+    threads = 0
+
+
+_told = _Told()
+
+
 def use_threads() -> None:
     """Have compiled kernels run on that many. It holds for the thread that calls; kernels share out no few numbers."""
-    numba.set_num_threads(threads())
+    if _told.threads != threads():
+        _told.threads = threads()
+        numba.set_num_threads(_told.threads)

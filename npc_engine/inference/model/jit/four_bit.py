@@ -9,7 +9,8 @@ import torch
 
 from npc_engine.inference.model.four_bit import NEAR
 from npc_engine.inference.model.jit.arrays import bits, floats, numbers, use_threads
-from npc_engine.inference.model.jit.grid import GROUP, LANES, TILE_BYTES, TILE_NUMBERS, add_product, pack, product
+from npc_engine.inference.model.jit.emit import LANES
+from npc_engine.inference.model.jit.grid import GROUP, TILE_BYTES, TILE_NUMBERS, add_product, pack, product
 from npc_engine.inference.model.linears import Linear
 
 _log = logging.getLogger(__name__)
