@@ -44,8 +44,8 @@ class Choice:
     """What was chosen, and the timings (microseconds per call, by variant) that say why.
 
     ``decode`` and ``prompt`` name attention kernels, for one query a slot and for many. With ``jit``, compiled kernels
-    take the place of ``decode``, ``prompt`` and the small operations. With ``exact`` weights are computed with as they
-    are stored, because that was asked for or there is nothing else.
+    take the place of ``decode`` and of the small operations, and of ``prompt`` where they are faster. With ``exact``
+    weights are computed with as they are stored, because that was asked for or there is nothing else.
     """
 
     device: torch.device
@@ -89,6 +89,11 @@ class Choice:
         return LINEAR_KERNELS[self.linear]
 
     @property
+    def jit_prompt(self) -> bool:
+        """Whether prompts, too, are attended to by a compiled kernel."""
+        return self.jit and self.prompt_us.get(_JIT, math.inf) < self.prompt_us[self.prompt]
+
+    @property
     def attention(self) -> Attention:
         return Attention(ATTENTION_KERNELS[self.decode], ATTENTION_KERNELS[self.prompt])
 
@@ -97,14 +102,15 @@ class Choice:
         if self.jit:
             from npc_engine.inference.model.jit.operations import JitOperations
 
-            return JitOperations(spec, rope)
+            return JitOperations(spec, rope, None if self.jit_prompt else self.attention)
         return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:
         """One line for a log."""
         dtype = str(self.dtype).removeprefix("torch.")
         decode = _JIT if self.jit else self.decode
-        return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {self.prompt} for prompts"
+        prompt = _JIT if self.jit_prompt else self.prompt
+        return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {prompt} for prompts"
 
 
 def best_device() -> torch.device:
@@ -155,14 +161,14 @@ def probe(
         named |= {f"{who}, {_MANY_ROWS} rows": us / _MATRICES for who, us in many_us.items()}
         linear = INT8 if weights == "int8" else min(many_us, key=lambda who: many_us[who])
     decode_us = races.of(f"decode {dtype_name}", lambda: _decodes(spec, chosen))
-    prompt_us = races.of(f"prompt {dtype_name}", lambda: _attentions(spec, chosen, slots=_PROMPT_SLOTS, width=_PROMPT))
+    prompt_us = races.of(f"prompt {dtype_name}", lambda: _prompts(spec, chosen))
     races.keep()
     return Choice(
         device,
         chosen,
         linear,
         min(ATTENTION_KERNELS, key=lambda who: decode_us[who]),
-        min(prompt_us, key=lambda who: prompt_us[who]),
+        min(ATTENTION_KERNELS, key=lambda who: prompt_us[who]),
         decode_us.get(_JIT, math.inf) < _WORTH_IT * min(decode_us.values()),
         not may_quantise,
         named,
@@ -273,6 +279,12 @@ def _decodes(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
     return compiled | _attentions(spec, dtype, slots=_SLOTS, width=1)
 
 
+def _prompts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
+    jit = _jit_prompt_trial(spec, dtype)
+    compiled: dict[str, Run] = {} if jit is None else {_JIT: jit}
+    return compiled | _attentions(spec, dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
+
+
 def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
     """The compiled decode attention at the sizes of ``_decodes``; None where there is none."""
     if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
@@ -282,6 +294,17 @@ def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | No
     except ImportError:
         return None
     return make_trial(spec, slots=_SLOTS, keys=_KEYS)
+
+
+def _jit_prompt_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
+    """The compiled attention of prompts at the sizes of ``_prompts``; None where there is none."""
+    if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
+        return None
+    try:
+        from npc_engine.inference.model.jit.trial import make_prompt_trial
+    except ImportError:
+        return None
+    return make_prompt_trial(spec, slots=_PROMPT_SLOTS, width=_PROMPT, keys=_KEYS)
 
 
 def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
@@ -196,7 +197,8 @@ class Mind:
             prompt = self._context.prompt(())
         most = max(1, min(most, room - len(prompt)))
         request = Request(self._generator.new_id(), prompt, self._sampling(most), priority, deadline)
-        parser = ReplyParser(
+        make_parser = partial(
+            ReplyParser,
             self.persona.name,
             {*names, *self._loaded.names.values()} - {self.persona.name},
             narration=generation.narration,
@@ -204,7 +206,7 @@ class Mind:
             control_tokens=self._language.tokenizer.control_tokens,
         )
         self._answering = True
-        return Answer(self._generator, request, parser)
+        return Answer(self._generator, request, make_parser)
 
     def said_ids(self, answer: Answer) -> Ids:
         """The ids with which an answer enters the prompt: those that were sampled, if all of it was kept."""

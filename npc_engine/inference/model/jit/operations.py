@@ -11,7 +11,7 @@ from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.prompts import prompt_attention
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
-from npc_engine.inference.model.kernels import fold, join, unfold
+from npc_engine.inference.model.kernels import Attention, attend_group, fold, join, unfold
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
@@ -22,9 +22,9 @@ _PARTS_PER_THREAD = 3
 
 
 class JitOperations:
-    """bfloat16 on a CPU. See ``Operations``."""
+    """bfloat16 on a CPU. See ``Operations``. Prompts have the ``library``'s attention, if it is given."""
 
-    def __init__(self, spec: ModelSpec, rope: Rope) -> None:
+    def __init__(self, spec: ModelSpec, rope: Rope, library: Attention | None = None) -> None:
         assert spec.head_dim % LANES == 0
         self._spec = spec
         self._eps = np.float32(spec.norm_eps)
@@ -33,6 +33,7 @@ class JitOperations:
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = threads()
+        self._library = library
         self._converted = Converted()
 
     def attend(
@@ -60,7 +61,7 @@ class JitOperations:
         parts = [
             self._decode(query, key_bits, value_bits, group)
             if group.width == 1
-            else self._prompt(query, key_bits, value_bits, group)
+            else self._prompt(query, keys, values, group)
             for group in batch.groups
         ]
         return join(parts)
@@ -92,11 +93,20 @@ class JitOperations:
         )
         return out.view(group.size, -1)
 
-    def _prompt(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
+    def _prompt(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
+        if self._library is not None:
+            return attend_group(self._library, query, keys, values, group, float(self._scale))
         folded = fold(query, group, self._spec.kv_heads)
         out = torch.empty_like(folded)
         prompt_attention(
-            bits(folded), keys, values, group.first, group.visible.numpy(), self._scale, group.fold, bits(out)
+            bits(folded),
+            bits(keys),
+            bits(values),
+            group.first,
+            group.visible.numpy(),
+            self._scale,
+            group.fold,
+            bits(out),
         )
         return unfold(out, group)
 

@@ -4,12 +4,15 @@ import logging
 from collections.abc import Callable
 
 import numba
+import numpy as np
 import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Span, make_batch
+from npc_engine.inference.model.jit.arrays import bits
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
+from npc_engine.inference.model.jit.prompts import prompt_attention
 from npc_engine.inference.model.kernels import Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
@@ -61,6 +64,17 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
         _log.warning("the compiled kernels compute something else than the library's; the library's are used")
         return None
     return lambda: jit.attend(inputs[1][0], None, decode, store, 0)
+
+
+def make_prompt_trial(spec: ModelSpec, *, slots: int, width: int, keys: int) -> Callable[[], object] | None:
+    """A call of the compiled attention of prompts alone, for so many positions a slot; None where there is none."""
+    if spec.head_dim % LANES:
+        return None
+    store, out = _filled(spec, slots, keys), torch.empty(slots, spec.kv_heads, width * spec.group, spec.head_dim)
+    key_bits, value_bits = (bits(of) for of in store.layer(0))
+    query, result = bits(_random(*out.shape)), bits(out.bfloat16())
+    visible = np.full((slots, width), keys)
+    return lambda: prompt_attention(query, key_bits, value_bits, 0, visible, np.float32(1.0), spec.group, result)
 
 
 def _batch(spec: ModelSpec, slots: int, keys: int, *, rows: int) -> Batch:
