@@ -118,13 +118,13 @@ REFUSALS: Mapping[State, tuple[ErrorCode, str]] = {
 }
 
 
-TOLD_ONCE = Say | Event
-"""Requests that leave something in a memory: one that is sent again under its id is not carried out again."""
+TOLD_ONCE = Say | Event | Decide | ActionResult
+"""Requests that may leave something in a memory: one that is sent again under its id is not carried out again."""
 
 REFUSED: frozenset[ErrorCode] = frozenset(
-    {"unknown_action", "unknown_npc", "unknown_persona", "limit_size", "overloaded"}
+    {"unknown_action", "unknown_npc", "unknown_persona", "schema_unsupported", "limit_size", "overloaded"}
 )
-"""Errors after which a line may be sent again under its id. After any other, its NPC may have heard it."""
+"""Errors after which such a request may be sent again under its id. After any other, its NPC may have heard it."""
 
 
 @dataclass(frozen=True, slots=True)

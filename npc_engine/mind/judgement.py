@@ -20,8 +20,19 @@ MARGIN = 3.0
 """Nats by which a line must be likelier from someone who wants something than from someone who only talks. Chosen by
 one half of the situations of ``npc-engine bench actions``, in the middle of a stretch where it makes no difference."""
 
+WILLING = (
+    ("is willing to do so", "is not willing to do so"),
+    ("says yes", "says no"),
+    ("will do it gladly", "will not do it"),
+)
+"""Ways to say of someone who was asked that he will, and that he won't. One alone depends too much on its words."""
+
+REFUSAL_MARGIN = 0.15
+"""Nats by which an answer must be likelier from someone who won't, over all ways to say so. Chosen by 32 answers, of
+which none that agrees shall be taken for a refusal; of 36 others none was, and 13 of 18 refusals were found."""
+
 MAX_LINE = 96
-"""Tokens of a line that are looked at, its last ones: what is wanted comes at the end."""
+"""Tokens of a line that are looked at, its last ones: what is wanted comes at the end. Of an answer, its first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,19 @@ class Judge:
         idle, *fits = scores
         best = max(range(len(actions)), key=lambda index: fits[index])
         return actions[best] if fits[best] > idle + MARGIN else None
+
+    async def refused(self, answer: str, speaker: str, npc: str, action: Action, priority: Priority) -> bool:
+        """Whether ``npc``, who was asked for ``action`` and has given this ``answer``, rather won't do it.
+
+        Raises NpcEngineError when the engine failed.
+        """
+        if not answer:
+            return False
+        wish = f"{speaker} asked {npc} to {_order(action.description)}."
+        words = self.tokenizer.encode_text(" ".join(answer.replace('"', "'").split()) + '"')[:MAX_LINE]
+        before = [f'{wish} {npc} {does}.\n{npc} says: "' for way in WILLING for does in way]
+        scores = await asyncio.gather(*(self._score(each, words, priority) for each in before))
+        return math.fsum(scores[1::2]) > math.fsum(scores[::2]) + REFUSAL_MARGIN * len(WILLING)
 
     async def _score(self, before: str, words: Sequence[int], priority: Priority) -> float:
         """The log-probability of ``words`` behind ``before``."""

@@ -262,9 +262,17 @@ class Mind:
         return value
 
     async def act(
-        self, line: str, speaker: str, actions: Sequence[Action], there: Present, priority: Priority = Priority.PLAYER
+        self,
+        line: str,
+        answer: str,
+        speaker: str,
+        actions: Sequence[Action],
+        there: Present,
+        priority: Priority = Priority.PLAYER,
     ) -> Deed | None:
-        """What it does about ``line``, which it has heard from ``speaker`` and answered; None for nothing.
+        """What it does about ``line``, which it has heard from ``speaker`` and given this ``answer``; None for nothing.
+
+        Who refuses in words does not do it.
 
         Only what can be done with who and what is ``there`` comes into question. Raises NpcEngineError when the engine
         failed.
@@ -274,7 +282,7 @@ class Mind:
             return None
         judge = Judge(self._generator, self._language.tokenizer)
         wanted = await judge.wanted(line, speaker, self.persona.name, [action for action, _ in possible], priority)
-        if wanted is None:
+        if wanted is None or await judge.refused(answer, speaker, self.persona.name, wanted, priority):
             return None
         schema = next(schema for action, schema in possible if action is wanted)
         if not schema.get("properties"):

@@ -335,19 +335,19 @@ class World:
         finally:
             # Whoever hung up or whatever failed: what was said is said, and everyone who was there heard it.
             await _to_the_end(self._keep(mind, hearers, answer, out))
-        await self._act(mind, hearers, say, out)
+        await self._act(mind, hearers, say, answer.text, out)
         out.put_nowait(
             ReplyDone(mind.npc, answer.text, answer.finish, answer.usage, answer.timings, self._records[mind.npc].mood)
         )
 
-    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, out: _Out) -> None:
-        """Let ``mind``, which has answered, do what it was asked for, if it does anything."""
+    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, answer: str, out: _Out) -> None:
+        """Let ``mind``, which has given this answer, do what it was asked for, if it does anything."""
         actions = self._offered(mind, say.offers)
         if not actions:
             return
         people = (say.speaker.name, *(hearer.persona.name for hearer in hearers))
         there = self._there(mind.npc, people)
-        deed = await mind.act(say.text, say.speaker.name, actions, there, priority=say.priority)
+        deed = await mind.act(say.text, answer, say.speaker.name, actions, there, priority=say.priority)
         if deed is not None:
             out.put_nowait(ReplyAction(mind.npc, self._calls.open(mind.npc, deed), deed.name, deed.args))
 

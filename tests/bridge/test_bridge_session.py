@@ -286,6 +286,22 @@ def test_a_refused_question_does_not_free_the_id_of_a_line() -> None:
     talk.expect("ok", re=1)
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"type": "decide", "npc": "greta", "question": "Will you come?", "schema": {}, "remember": True},
+        {"type": "action.result", "call": "c1", "ok": True},
+    ],
+    ids=lambda request: request["type"],
+)
+def test_what_may_be_remembered_is_not_carried_out_again(request_: dict[str, Any]) -> None:
+    talk = Talk()
+    talk.start(1, **request_)
+    talk.session.finish(1)
+    assert talk.send(id=1, **request_) == []
+    talk.expect("ok", re=1)
+
+
 def test_remembered_lines_are_bounded() -> None:
     talk = Talk()
     talk.session.REMEMBERED_LINES = 2

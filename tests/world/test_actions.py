@@ -30,7 +30,11 @@ GIVE = Action(
 )
 FLEE = Action("flee", "Run away from danger.")
 FACTS = {"holding": ["iron key", 'a "red" cup']}
-LINES = [f"Would you {verb} the {thing}?" for verb in ("give", "open", "mend", "leave") for thing in ("well", "key")]
+LINES = [
+    f"Would you {verb} the {thing}?"
+    for verb in ("give", "open", "mend", "leave", "burn", "ask")
+    for thing in ("well", "key")
+]
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ import pytest
 
 from npc_engine.config import example_worlds
 from npc_engine.inference.load import LoadedEngine, load_engine
+from npc_engine.inference.request import Priority
 from npc_engine.inference.thread import EngineThread
 from npc_engine.mind.actions import Action, filled, present
+from npc_engine.mind.judgement import Judge
 from npc_engine.persona.loading import load_library
 from npc_engine.world.actions import ActionBook, Offers, Scope
 from npc_engine.world.events import ReplyAction, Update
@@ -56,6 +58,11 @@ LINES = {
 }
 
 
+GIVE = Action("give_item", "Hand something over to someone who asks for it.")
+REFUSALS = ["I can't give it to you.", "I won't give it to you. Leave my shop.", "I am sorry, I can not give you that."]
+AGREEMENTS = ["Here you are. Use it well.", "Gladly. Here it is.", "Good. Bring it back by morning."]
+
+
 @pytest.fixture(scope="module")
 def loaded(default_model: Path) -> LoadedEngine:
     return load_engine(default_model)
@@ -88,6 +95,15 @@ async def test_what_the_default_model_does_is_valid_and_in_plain_cases_what_was_
             jsonschema.validate(dict(deed.args), schemas[deed.name])
         if expected is not None:
             assert [deed.name for deed in found] == [expected]
+
+
+@pytest.mark.parametrize(("answers", "refused"), [(REFUSALS, True), (AGREEMENTS, False)])
+async def test_a_plain_refusal_is_told_from_an_agreement(
+    loaded: LoadedEngine, engine: EngineThread, answers: list[str], refused: bool
+) -> None:
+    judge = Judge(engine, loaded.tokenizer)
+    found = [await judge.refused(answer, "Mira", "Hesta", GIVE, Priority.PLAYER) for answer in answers]
+    assert found == [refused] * len(answers)
 
 
 SCHEMAS: list[dict[str, Any]] = [
