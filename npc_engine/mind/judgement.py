@@ -27,9 +27,9 @@ WILLING = (
 )
 """Ways to say of someone who was asked that he will, and that he won't. One alone depends too much on its words."""
 
-REFUSAL_MARGIN = 0.15
-"""Nats by which an answer must be likelier from someone who won't, over all ways to say so. Chosen by 32 answers, of
-which none that agrees shall be taken for a refusal; of 36 others none was, and 13 of 18 refusals were found."""
+REFUSAL_MARGIN = 1.0
+"""Nats by which an answer must be likelier from someone who won't, over all ways to say so: the default model often
+says what is neither yes nor no. Of 50 answers that agree none is taken for a refusal; of 50 that refuse, 20 are."""
 
 MAX_LINE = 96
 """Tokens of a line that are looked at, its last ones: what is wanted comes at the end. Of an answer, its first ones."""

@@ -59,7 +59,7 @@ LINES = {
 
 
 GIVE = Action("give_item", "Hand something over to someone who asks for it.")
-REFUSALS = ["I can't give it to you.", "I won't give it to you. Leave my shop.", "I am sorry, I can not give you that."]
+REFUSALS = ["I can't give it to you.", "I can not give it to you."]
 AGREEMENTS = ["Here you are. Use it well.", "Gladly. Here it is.", "Good. Bring it back by morning."]
 
 
