@@ -31,7 +31,7 @@ class QuantisedWeights:
 
     def __init__(self, spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
-        ends = _Ends.of(files, spec, rows)
+        ends = _Ends.of(files, spec, rows, files["model.embed_tokens.weight"])
         self._routes: list[tuple[int | None, Route]] = []
         few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
         if few is not None:
@@ -59,7 +59,9 @@ class FewRowsInFourBits:
         few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
         self._few_rows = FEW_ROWS if four_bit.few_rows is None else four_bit.few_rows
         self._many: Route = stored
-        self._few = stored if few is None else _Route(_Ends.of(files, spec, rows), few, None, four_bit.stream)
+        self._few: Route = stored
+        if few is not None:
+            self._few = _Route(_Ends.of(files, spec, rows, stored.embedding), few, None, four_bit.stream)
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
@@ -74,10 +76,9 @@ class _Ends(NamedTuple):
     head: EightBitLinear
 
     @classmethod
-    def of(cls, files: TensorFiles, spec: ModelSpec, rows: Rows) -> "_Ends":
-        embedding, norm = files["model.embed_tokens.weight"], files["model.norm.weight"]
+    def of(cls, files: TensorFiles, spec: ModelSpec, rows: Rows, embedding: torch.Tensor) -> "_Ends":
         head, rotation = files.find("lm_head.weight"), Rotation(spec.hidden)
-        turned = rotation((embedding if head is None else head).float() * norm)
+        turned = rotation((embedding if head is None else head).float() * files["model.norm.weight"])
         return cls(embedding, rotation, EightBitLinear(turned, eps=spec.norm_eps, rows=rows))
 
 

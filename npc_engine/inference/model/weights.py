@@ -119,9 +119,9 @@ class ResidentWeights:
         self, spec: ModelSpec, dtype: torch.dtype, device: torch.device, make_linear: MakeLinear, rows: Rows
     ) -> None:
         files = TensorFiles(spec.folder, dtype, device)
-        self._embedding = files["model.embed_tokens.weight"]
+        self.embedding = files["model.embed_tokens.weight"]  # [vocab, hidden]
         head = files.find("lm_head.weight")
-        linear = make_linear(self._embedding if head is None else head, None)
+        linear = make_linear(self.embedding if head is None else head, None)
         self._head = NormedLinear(files["model.norm.weight"], spec.norm_eps, linear, rows)
         self._layers = [_layer(read_layer(files, i), spec.norm_eps, make_linear, rows) for i in range(spec.layers)]
 
@@ -131,7 +131,7 @@ class ResidentWeights:
 
     def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
         """See Route."""
-        return self._embedding[token_ids]
+        return self.embedding[token_ids]
 
     def layer(self, index: int) -> Layer:
         """See Route."""
