@@ -102,7 +102,7 @@ class Choice:
         if self.jit:
             from npc_engine.inference.model.jit.operations import JitOperations
 
-            return JitOperations(spec, rope, None if self.jit_prompt else self.attention)
+            return JitOperations(spec, rope, None if self.jit_prompt else self.attention.prompt)
         return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:

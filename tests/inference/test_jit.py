@@ -9,7 +9,7 @@ from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Span, make_batch
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
 from npc_engine.inference.model.jit.trial import make_trial
-from npc_engine.inference.model.kernels import Attention, cascade, sdpa
+from npc_engine.inference.model.kernels import Attention, AttentionKernel, cascade, sdpa
 from npc_engine.inference.model.operations import PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
@@ -77,14 +77,17 @@ def test_attention_and_what_it_stores_are_the_librarys(
 
 @pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 48), (8, 1, 128)])
 @pytest.mark.parametrize("lengths", [(64, 64), (40, 33), (97,), (17, 2, 30)])
-def test_long_prompts_are_read_as_the_library_reads_them(sizes: tuple[int, int, int], lengths: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("kernel", [None, sdpa])
+def test_long_prompts_are_read_as_the_library_reads_them(
+    sizes: tuple[int, int, int], lengths: tuple[int, ...], kernel: AttentionKernel | None
+) -> None:
     spec = spec_of(*sizes)
     spans = [Span(slot, 130 - 7 * slot, rows, True) for slot, rows in enumerate(lengths)]
     batch = make_batch(spans, [0] * sum(lengths), fold=spec.group, dtype=torch.bfloat16, device=CPU)
     qkv = torch.randn(sum(lengths), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
     rope, store = Rope.of(spec, 256, CPU), filled(spec, len(spans), 256, 0)
     theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, None, batch, store, 0)
-    ours = JitOperations(spec, rope).attend(qkv, None, batch, store, 0)
+    ours = JitOperations(spec, rope, kernel).attend(qkv, None, batch, store, 0)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.02)
 
 

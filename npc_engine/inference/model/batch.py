@@ -5,7 +5,7 @@ shapes are alike form a *group*, whose attention is one kernel call over a view 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -62,6 +62,9 @@ class Group:
     fold: int
     dtype: torch.dtype
     window: int | None = None
+    _whole_masks: dict[tuple[int, int], torch.Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def mask(self) -> torch.Tensor | None:
@@ -80,6 +83,22 @@ class Group:
         if self.width > 1:
             mask = mask.repeat_interleave(self.fold, dim=1)
         return mask.unsqueeze(1)
+
+    def whole_mask(self, rows: int, keys: int) -> torch.Tensor:
+        """Additive, [size, 1, rows, keys], over all keys, shared ones too; both numbers may be larger than they are.
+
+        What is behind the last key is hidden, and rows behind the last see what that sees. Made once.
+        """
+        if (rows, keys) not in self._whole_masks:
+            query = torch.arange(rows, device=self.visible.device).floor_divide_(self.fold).clamp_(max=self.width - 1)
+            ends = self.visible[:, query, None]
+            places = torch.arange(keys, device=self.visible.device)
+            hidden = places >= ends
+            if self.window is not None:
+                hidden |= places < ends - self.window
+            mask = torch.zeros(hidden.shape, dtype=self.dtype, device=hidden.device)
+            self._whole_masks[rows, keys] = mask.masked_fill_(hidden, float("-inf")).unsqueeze(1)
+        return self._whole_masks[rows, keys]
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,32 @@ def attend_group(
     return unfold(out, group)
 
 
+ROW_STEP, KEY_STEP = 16, 64
+
+
+def attend_in_steps(
+    kernel: AttentionKernel, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group, scale: float
+) -> torch.Tensor:
+    """What ``kernel`` makes of a group of prompts, in one of few shapes; the rows of that group.
+
+    For bfloat16 the library compiles a product for each shape that it meets, and never lets go of it. So queries and
+    keys are whole steps. A key too many is hidden; what is in a query too many is not looked at.
+    """
+    slots = slice(group.first, group.first + group.size)
+    folded = fold(query, group, keys.shape[1])
+    size, kv_heads, rows, head_dim = folded.shape
+    padded = folded.new_zeros(size, kv_heads, _stepped(rows, ROW_STEP), head_dim)
+    padded[:, :, :rows] = folded
+    most = min(_stepped(group.keys, KEY_STEP), keys.shape[2])
+    mask = group.whole_mask(padded.shape[2], most)
+    out = kernel(padded, keys[slots, :, :most], values[slots, :, :most], mask, scale, 0)
+    return unfold(out[:, :, :rows], group)
+
+
+def _stepped(number: int, step: int) -> int:
+    return -(-number // step) * step
+
+
 def fold(query: torch.Tensor, group: Group, kv_heads: int) -> torch.Tensor:
     """The group's rows of [rows, heads, head_dim] as [size, kv_heads, width * fold, head_dim]."""
     part = query[group.row : group.row + group.count] if group.rows is None else query[group.rows]

@@ -11,7 +11,7 @@ from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.prompts import prompt_attention
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
-from npc_engine.inference.model.kernels import Attention, attend_group, fold, join, unfold
+from npc_engine.inference.model.kernels import AttentionKernel, attend_in_steps, fold, join, unfold
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
@@ -22,9 +22,9 @@ _PARTS_PER_THREAD = 3
 
 
 class JitOperations:
-    """bfloat16 on a CPU. See ``Operations``. Prompts have the ``library``'s attention, if it is given."""
+    """bfloat16 on a CPU. See ``Operations``. Prompts have the ``library``'s kernel, if it is given."""
 
-    def __init__(self, spec: ModelSpec, rope: Rope, library: Attention | None = None) -> None:
+    def __init__(self, spec: ModelSpec, rope: Rope, library: AttentionKernel | None = None) -> None:
         assert spec.head_dim % LANES == 0
         self._spec = spec
         self._eps = np.float32(spec.norm_eps)
@@ -95,7 +95,7 @@ class JitOperations:
 
     def _prompt(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
         if self._library is not None:
-            return attend_group(self._library, query, keys, values, group, float(self._scale))
+            return attend_in_steps(self._library, query, keys, values, group, float(self._scale))
         folded = fold(query, group, self._spec.kv_heads)
         out = torch.empty_like(folded)
         prompt_attention(
