@@ -7,6 +7,7 @@ as they were, so every state carries a checksum over itself and the identity it 
 Nothing here is precious: a file that can't be read is deleted and begun anew.
 """
 
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,9 @@ _SPARE_PAGES = 16
 
 _ROW_PAGES = 2
 """Pages that a block may cost beyond its state: a share of the index, and the last page of the state."""
+
+RESERVE = 256 << 20
+"""Free bytes of the disk that are left to others, the journals of all NPCs first of all."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS blocks (
@@ -114,8 +118,12 @@ class DiskFile:
             raise Damaged(str(error)) from error
 
     def write(self, records: Iterable[Record]) -> list[int]:
-        """Add blocks, all or none; what each costs in bytes. A block that is there already is written anew."""
+        """Add blocks, all or none; what each costs in bytes. A block that is there already is written anew.
+
+        Raises sqlite3.OperationalError when they would exceed the budget, or take of the disk what is left to others.
+        """
         costs = []
+        self._limit()
         with self._connection:
             for identity in self._doomed:
                 self._delete(identity)
@@ -197,9 +205,11 @@ class DiskFile:
         self._limit()
 
     def _limit(self) -> None:
-        most = max(self._budget // _PAGE, _SPARE_PAGES)
-        if self._pragma("page_count") > most:
+        budget = max(self._budget // _PAGE, _SPARE_PAGES)
+        if self._pragma("page_count") > budget:
             self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+        room = max(0, shutil.disk_usage(self._path.parent).free - RESERVE) // _PAGE
+        most = min(budget, max(_SPARE_PAGES, self._pragma("page_count") + room))
         self._pragma(f"max_page_count = {most}")
 
     def _pragma(self, text: str) -> int:

@@ -2,9 +2,12 @@
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from npc_engine.inference.kv import cache as cache_module
+from npc_engine.inference.kv import disk_file
 from npc_engine.inference.kv.cache import Lookup
 from tests.inference.kv.states import BLOCK_BYTES, Bench, make_cache
 
@@ -143,3 +146,24 @@ def test_a_lower_ram_budget_moves_down_what_is_only_in_ram(tmp_path: Path) -> No
     assert bench.cache.use()["ram"][0] <= 2 * BLOCK_BYTES
     bench.cache.set_budgets(50 * BLOCK_BYTES, None)
     assert bench.load(CONVERSATION) == 300
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = disk_file.RESERVE + 1_000_000
+
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=free - sum(path.stat().st_size for path in Path(folder).iterdir()))
+
+    monkeypatch.setattr(disk_file.shutil, "disk_usage", usage)
+    monkeypatch.setattr(cache_module, "_PATIENCE", 0.001)
+    bench = Bench(make_cache(50, tmp_path))
+    for number in range(20):
+        bench.compute([number] * 200)
+        bench.settle()
+    assert 0 < file_of(tmp_path).stat().st_size <= 1_000_000
+    assert bench.load([19] * 200) == 200
+    free += 100_000_000
+    for number in range(20, 30):
+        bench.compute([number] * 200)
+        bench.settle()
+    assert file_of(tmp_path).stat().st_size > 1_000_000
