@@ -64,6 +64,7 @@ def serve(
 ) -> None:
     """Start the engine and let games connect. Ctrl-C or SIGTERM ends it: running replies are finished first."""
     from npc_engine.cli.console import err
+    from npc_engine.cli.loop import loop_factory
     from npc_engine.cli.progress import ShownProgress
     from npc_engine.cli.signals import interruptible
     from npc_engine.cli.startup import prepare
@@ -103,7 +104,8 @@ def serve(
             progress.end()
             err.print(_describe(prepared), markup=False)
             err.print(f"{prepared.settings.model}: {prepared.voice.explanation}", markup=False)
-            asyncio.run(_serve(prepared))
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(_serve(prepared))
     except KeyboardInterrupt:
         # Asked to stop while it was still starting: nothing was promised to anyone yet.
         raise typer.Exit(0) from None
