@@ -14,7 +14,8 @@ from bridge.protocol.base import Fact, Integer, Message, Name, NpcId, Part, Requ
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
 Topic = Literal["stats"]
-_BUDGETS = ("device_bytes", "ram_bytes", "disk_bytes", "tokens_per_second")
+_TIERS = ("device_bytes", "ram_bytes", "disk_bytes")
+_BUDGETS = (*_TIERS, "tokens_per_second")
 
 
 class ClientInfo(Part):
@@ -200,7 +201,7 @@ class Budget(NumberedRequest):
 
     def tiers(self) -> list[str]:
         """The fields that are given, fastest tier first."""
-        return [name for name in _BUDGETS if name.endswith("_bytes") and getattr(self, name) is not None]
+        return [name for name in _TIERS if getattr(self, name) is not None]
 
 
 class ActionsRegister(NumberedRequest):

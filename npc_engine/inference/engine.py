@@ -147,14 +147,12 @@ class Engine:
         except Exception as error:  # whatever a kernel raises, or a full memory, must not end everyone's world
             _log.exception("a step failed; its requests end")
             self._abandon(repr(error))
-        outputs, self._outbox = self._outbox, []
-        return outputs
+        return self._delivery()
 
     def sweep(self) -> list[Output]:
         """End what was cancelled or would come too late, when there is no step that would. Returns how they ended."""
         self._end_unwanted()
-        outputs, self._outbox = self._outbox, []
-        return outputs
+        return self._delivery()
 
     def check_integrity(self) -> None:
         """Assert what must hold between steps."""
@@ -196,6 +194,10 @@ class Engine:
         if not self._slots.used:
             self._slots.clear()
             return_freed()
+
+    def _delivery(self) -> list[Output]:
+        outputs, self._outbox = self._outbox, []
+        return outputs
 
     def _run(self, work: list[Work]) -> None:
         spans, token_ids = [], []

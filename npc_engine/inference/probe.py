@@ -7,11 +7,12 @@ fastest is taken.
 
 import math
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -274,37 +275,35 @@ def _attentions(spec: ModelSpec, dtype: torch.dtype, *, slots: int, width: int) 
 
 
 def _decodes(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
-    jit = _jit_trial(spec, dtype)
-    compiled: dict[str, Run] = {} if jit is None else {_JIT: jit}
-    return compiled | _attentions(spec, dtype, slots=_SLOTS, width=1)
+    return _with_compiled(_jit_trial(spec, dtype), _attentions(spec, dtype, slots=_SLOTS, width=1))
 
 
 def _prompts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
-    jit = _jit_prompt_trial(spec, dtype)
-    compiled: dict[str, Run] = {} if jit is None else {_JIT: jit}
-    return compiled | _attentions(spec, dtype, slots=_PROMPT_SLOTS, width=_PROMPT)
+    trials = _trials(spec, dtype)
+    sizes = {"slots": _PROMPT_SLOTS, "width": _PROMPT}
+    compiled = None if trials is None else trials.make_prompt_trial(spec, keys=_KEYS, **sizes)
+    return _with_compiled(compiled, _attentions(spec, dtype, **sizes))
 
 
-def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
+def _with_compiled(compiled: Run | None, others: dict[str, Run]) -> dict[str, Run]:
+    return others if compiled is None else {_JIT: compiled, **others}
+
+
+def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Run | None:
     """The compiled decode attention at the sizes of ``_decodes``; None where there is none."""
+    trials = _trials(spec, dtype)
+    return None if trials is None else trials.make_trial(spec, slots=_SLOTS, keys=_KEYS)
+
+
+def _trials(spec: ModelSpec, dtype: torch.dtype) -> ModuleType | None:
+    """What tries out compiled kernels; None where there are none for such a model."""
     if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
         return None
     try:
-        from npc_engine.inference.model.jit.trial import make_trial
+        from npc_engine.inference.model.jit import trial
     except ImportError:
         return None
-    return make_trial(spec, slots=_SLOTS, keys=_KEYS)
-
-
-def _jit_prompt_trial(spec: ModelSpec, dtype: torch.dtype) -> Callable[[], object] | None:
-    """The compiled attention of prompts at the sizes of ``_prompts``; None where there is none."""
-    if dtype is not torch.bfloat16 or not is_llama_shaped(spec):
-        return None
-    try:
-        from npc_engine.inference.model.jit.trial import make_prompt_trial
-    except ImportError:
-        return None
-    return make_prompt_trial(spec, slots=_PROMPT_SLOTS, width=_PROMPT, keys=_KEYS)
+    return trial
 
 
 def _apply_all(linears: Sequence[Linear], x: torch.Tensor) -> None:

@@ -226,7 +226,6 @@ class EngineThread:
         """Generate nothing for a moment, of at most ``seconds``; whoever gives up is let go all the same."""
         self._engine.poll()
         self._wait(min(seconds, _STALL_SECONDS))
-        self._obey()
         for output in self._engine.sweep():
             self._deliver(output)
 

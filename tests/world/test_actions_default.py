@@ -93,13 +93,15 @@ async def test_what_the_default_model_does_is_valid_and_in_plain_cases_what_was_
     there = present(["Mira"], {"holding": HOLDING})
     schemas = {action.name: filled(action.schema, there) for action in ACTIONS}
     for line, expected in LINES.items():
-        events = await village.talk("hesta", line, offers=Offers(book))
-        found = [event for event in events if isinstance(event, ReplyAction)]
+        found: list[ReplyAction] = []
+        # What she says is drawn, and may be a refusal: a plain case is one that she does not refuse every time.
+        for _ in range(1 if expected is None else 4):
+            events = await village.talk("hesta", line, offers=Offers(book))
+            found += [event for event in events if isinstance(event, ReplyAction)]
         for deed in found:
             jsonschema.validate(dict(deed.args), schemas[deed.name])
         if expected is not None:
-            # What she says is drawn, and may be a refusal.
-            assert {deed.name for deed in found} <= {expected}
+            assert {deed.name for deed in found} == {expected}
             wanted = await judge.wanted(line, "Mira", hesta.name, ACTIONS, Priority.PLAYER)
             assert wanted is not None
             assert wanted.name == expected

@@ -6,10 +6,10 @@ import torch
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
 from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, bits, numbers, threads, use_threads
-from npc_engine.inference.model.jit.attention import decode_attention
+from npc_engine.inference.model.jit.decode_attention import decode_attention
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
-from npc_engine.inference.model.jit.prompts import prompt_attention
+from npc_engine.inference.model.jit.prompt_attention import prompt_attention
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
 from npc_engine.inference.model.kernels import AttentionKernel, attend_in_steps, fold, join, unfold
 from npc_engine.inference.model.operations import Rope

@@ -12,7 +12,7 @@ from npc_engine.inference.model.batch import Batch, Span, make_batch
 from npc_engine.inference.model.jit.arrays import bits
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
-from npc_engine.inference.model.jit.prompts import prompt_attention
+from npc_engine.inference.model.jit.prompt_attention import prompt_attention
 from npc_engine.inference.model.kernels import Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
