@@ -19,7 +19,7 @@ from npc_engine.inference.model.graphs import GraphedRunner
 from npc_engine.inference.model.llama import LlamaRunner, is_llama_shaped
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.progress import Progress, Silent
-from npc_engine.inference.model.quantised import FewRowsInFourBits, QuantisedWeights
+from npc_engine.inference.model.quantised import FourBitsBesideStored, QuantisedWeights
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
@@ -127,8 +127,13 @@ def load_weights(spec: ModelSpec, choice: Choice) -> WeightSource:
     """The weights of a Llama-shaped model, as ``choice`` has them."""
     if choice.int8:
         return QuantisedWeights(spec, choice.dtype, choice.rows, choice.four_bit)
-    stored = ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
-    return stored if choice.exact else FewRowsInFourBits(stored, spec, choice.dtype, choice.rows, choice.four_bit)
+
+    def stored() -> ResidentWeights:
+        return ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows)
+
+    if choice.exact:
+        return stored()
+    return FourBitsBesideStored(stored, spec, choice.dtype, choice.rows, choice.four_bit)
 
 
 def load_runner(spec: ModelSpec, choice: Choice, max_context: int) -> Runner:

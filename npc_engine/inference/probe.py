@@ -78,10 +78,10 @@ class Choice:
     def four_bit(self) -> FourBit:
         """How weights of four bits are computed with."""
         if self.jit:
-            from npc_engine.inference.model.jit.four_bit import JitFourBit
+            from npc_engine.inference.model.jit.four_bit import JitFourBit, four_bit_available, unit_available
 
-            if JitFourBit.available():
-                return JitFourBit()
+            if four_bit_available():
+                return JitFourBit(unit=unit_available())
         return PlainFourBit(self.rows)
 
     @property
@@ -90,28 +90,30 @@ class Choice:
         return LINEAR_KERNELS[self.linear]
 
     @property
-    def jit_prompt(self) -> bool:
-        """Whether prompts, too, are attended to by a compiled kernel."""
-        return self.jit and self.prompt_us.get(_JIT, math.inf) < self.prompt_us[self.prompt]
+    def fastest_prompt(self) -> str:
+        """The kernel for prompts: a compiled one where it is faster than ``prompt``."""
+        return min(self.prompt_us, key=lambda who: self.prompt_us[who]) if self.jit else self.prompt
 
     @property
     def attention(self) -> Attention:
+        """The library's kernels."""
         return Attention(ATTENTION_KERNELS[self.decode], ATTENTION_KERNELS[self.prompt])
 
     def operations(self, spec: ModelSpec, rope: Rope) -> Operations:
         """The operations for a model of the Llama family."""
         if self.jit:
             from npc_engine.inference.model.jit.operations import JitOperations
+            from npc_engine.inference.model.jit.prompts import LibraryPrompts, prompt_kernels
 
-            return JitOperations(spec, rope, None if self.jit_prompt else self.attention.prompt)
+            compiled = prompt_kernels(spec).get(self.fastest_prompt)
+            return JitOperations(spec, rope, compiled or LibraryPrompts(spec, ATTENTION_KERNELS[self.prompt]))
         return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:
         """One line for a log."""
         dtype = str(self.dtype).removeprefix("torch.")
         decode = _JIT if self.jit else self.decode
-        prompt = _JIT if self.jit_prompt else self.prompt
-        return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {prompt} for prompts"
+        return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {self.fastest_prompt} for prompts"
 
 
 def best_device() -> torch.device:
@@ -275,18 +277,15 @@ def _attentions(spec: ModelSpec, dtype: torch.dtype, *, slots: int, width: int) 
 
 
 def _decodes(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
-    return _with_compiled(_jit_trial(spec, dtype), _attentions(spec, dtype, slots=_SLOTS, width=1))
+    compiled, others = _jit_trial(spec, dtype), _attentions(spec, dtype, slots=_SLOTS, width=1)
+    return others if compiled is None else {_JIT: compiled, **others}
 
 
 def _prompts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
     trials = _trials(spec, dtype)
     sizes = {"slots": _PROMPT_SLOTS, "width": _PROMPT}
-    compiled = None if trials is None else trials.make_prompt_trial(spec, keys=_KEYS, **sizes)
-    return _with_compiled(compiled, _attentions(spec, dtype, **sizes))
-
-
-def _with_compiled(compiled: Run | None, others: dict[str, Run]) -> dict[str, Run]:
-    return others if compiled is None else {_JIT: compiled, **others}
+    compiled = {} if trials is None else trials.make_prompt_trials(spec, keys=_KEYS, **sizes)
+    return compiled | _attentions(spec, dtype, **sizes)
 
 
 def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Run | None:

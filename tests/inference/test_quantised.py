@@ -10,11 +10,12 @@ from npc_engine.cli.bench.perplexity import AIM, example_text
 from npc_engine.inference.load import load_runner, load_weights
 from npc_engine.inference.model.eight_bit import EightBitLinear
 from npc_engine.inference.model.four_bit import GROUP, FourBit, PlainFourBit
-from npc_engine.inference.model.jit.four_bit import JitFourBit
-from npc_engine.inference.model.quantised import FEW_ROWS
+from npc_engine.inference.model.jit.four_bit import JitFourBit, four_bit_available, unit_available
+from npc_engine.inference.model.quantised import FourBitsBesideStored
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import read_spec
+from npc_engine.inference.model.weights import ResidentWeights, Route
 from npc_engine.inference.perplexity import WINDOW, perplexity
 from npc_engine.inference.probe import probe
 from npc_engine.inference.tokenizer import Tokenizer
@@ -39,7 +40,11 @@ def test_the_layout_of_the_weights_does_not_matter() -> None:
     assert torch.equal(EightBitLinear(weight.T.contiguous().T)(x), EightBitLinear(weight)(x))
 
 
-FOUR_BIT = [PlainFourBit(PlainRows()), *([JitFourBit()] if JitFourBit.available() else [])]
+FOUR_BIT: list[FourBit] = [PlainFourBit(PlainRows())]
+if four_bit_available():
+    FOUR_BIT.append(JitFourBit(unit=False))
+if unit_available():
+    FOUR_BIT.append(JitFourBit(unit=True))
 
 
 def on_a_grid(outputs: int, groups: int) -> torch.Tensor:
@@ -49,10 +54,13 @@ def on_a_grid(outputs: int, groups: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("four_bit", FOUR_BIT)
-@pytest.mark.parametrize("rows", [1, 2, 3, 7, 8, 13, 32])
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 8, 13, 32, 33, 90])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_weights_on_a_grid_of_four_bits_keep_their_values(four_bit: FourBit, rows: int, dtype: torch.dtype) -> None:
-    weight, bias = on_a_grid(64, 5), torch.randn(64).bfloat16()
+@pytest.mark.parametrize("outputs", [64, 48])
+def test_weights_on_a_grid_of_four_bits_keep_their_values(
+    four_bit: FourBit, rows: int, dtype: torch.dtype, outputs: int
+) -> None:
+    weight, bias = on_a_grid(outputs, 5), torch.randn(outputs).bfloat16()
     # A value that stands out may cost its neighbours, not the others of its row.
     x = torch.randn(rows, 5 * GROUP)
     x[:, 3] *= 8
@@ -60,14 +68,15 @@ def test_weights_on_a_grid_of_four_bits_keep_their_values(four_bit: FourBit, row
     exact = x.float() @ weight.T + bias.float()
     linear = four_bit.linear(weight, bias)
     assert (linear(x).float() - exact).norm() < 0.02 * exact.norm()
-    stream = torch.randn(rows, 64).to(four_bit.stream)
+    stream = torch.randn(rows, outputs).to(four_bit.stream)
     added = linear.add_to(stream.clone(), x).float() - stream.float()
     assert (added - exact).norm() < 0.02 * exact.norm()
 
 
 @pytest.mark.parametrize("four_bit", FOUR_BIT)
-def test_a_norm_before_four_bits_is_the_librarys(four_bit: FourBit) -> None:
-    weight, norm, x = on_a_grid(32, 2), torch.rand(2 * GROUP).bfloat16(), (9 * torch.randn(5, 2 * GROUP)).bfloat16()
+@pytest.mark.parametrize("rows", [5, 40])
+def test_a_norm_before_four_bits_is_the_librarys(four_bit: FourBit, rows: int) -> None:
+    weight, norm, x = on_a_grid(32, 2), torch.rand(2 * GROUP).bfloat16(), (9 * torch.randn(rows, 2 * GROUP)).bfloat16()
     exact = torch.nn.functional.rms_norm(x.float(), (2 * GROUP,), norm.float(), 1e-5) @ weight.T
     ours = four_bit.linear(weight, None, norm, 1e-5)(x).float()
     assert (ours - exact).norm() < 0.015 * exact.norm()
@@ -82,7 +91,7 @@ def test_weights_on_no_grid_are_refused(four_bit: FourBit, shape: tuple[int, int
 
 def test_tiles_that_would_not_be_full_are_refused() -> None:
     with pytest.raises(ValueError, match="tiles"):
-        JitFourBit().linear(on_a_grid(40, 2))
+        JitFourBit(unit=False).linear(on_a_grid(40, 2))
 
 
 @pytest.mark.parametrize("width", [576, 1536, 20, 7])
@@ -112,14 +121,30 @@ def test_int8_predicts_a_text_as_well_as_the_weights_as_stored(default_model: Pa
 
 
 @needs_eight_bits
-def test_four_bits_beside_the_weights_as_stored_take_steps_of_few_rows_only(default_model: Path) -> None:
+@pytest.mark.parametrize("four_bit", FOUR_BIT)
+def test_four_bits_beside_the_weights_as_stored_take_the_steps_that_they_are_faster_for(
+    default_model: Path, four_bit: FourBit
+) -> None:
+    spec, choice = read_spec(default_model), probe(read_spec(default_model), dtype=torch.bfloat16, weights="exact")
+    stored: list[Route] = []
+
+    def read() -> Route:
+        stored.append(ResidentWeights(spec, choice.dtype, choice.device, choice.make_linear, choice.rows))
+        return stored[-1]
+
+    weights = FourBitsBesideStored(read, spec, choice.dtype, choice.rows, four_bit)
+    few = four_bit.few_beside_stored
+    assert len(stored) == (0 if few is None else 1)
+    assert weights.route(1) is weights.route(few or 10_000)
+    assert [weights.route(few + 1)] == stored if few is not None else not stored
+
+
+@pytest.mark.parametrize("rows", [4, WINDOW])
+def test_four_bits_predict_a_text_as_well_as_the_weights_as_stored(default_model: Path, rows: int) -> None:
     spec, ids = read_spec(default_model), example_text(Tokenizer(default_model))[:600]
     stored = probe(spec, dtype=torch.bfloat16, weights="exact")
-    both = replace(stored, exact=False)
-    weights = load_weights(spec, both)
-    assert [weights.route(rows) is weights.route(10_000) for rows in (1, FEW_ROWS + 1)] == [False, True]
-    few = perplexity(load_runner(spec, both, WINDOW), ids, rows=4)
-    assert few < AIM * perplexity(load_runner(spec, stored, WINDOW), ids, rows=4)
+    ours = perplexity(load_runner(spec, replace(stored, exact=False), WINDOW), ids, rows=rows)
+    assert ours < AIM * perplexity(load_runner(spec, stored, WINDOW), ids, rows=rows)
 
 
 @needs_eight_bits

@@ -20,12 +20,15 @@ _LEVELS, _MIDDLE = 15, 8
 
 
 class FourBit(Protocol):
-    """A way to compute linears over four bits: fastest for steps of up to ``few_rows`` rows, or of any number (None).
+    """A way to compute linears over four bits.
 
-    ``stream`` is the dtype of the residual stream that its linears read and add to.
+    It is faster than eight bits for steps of up to ``few_rows`` rows, and than weights as they are stored, where those
+    beat eight bits, up to ``few_beside_stored``; None means for any number. ``stream`` is the dtype of the residual
+    stream that its linears read and add to.
     """
 
     few_rows: int | None
+    few_beside_stored: int | None
     stream: torch.dtype
 
     def linear(
@@ -43,6 +46,7 @@ class PlainFourBit:
 
     # Beyond, reading four bits and unpacking them takes longer than multiplying eight (two AVX-512 cores).
     few_rows: int | None = 4
+    few_beside_stored: int | None = 4
     stream = torch.bfloat16
 
     def __init__(self, rows: Rows) -> None:

@@ -9,7 +9,7 @@ Measured with the default model (``npc-engine bench perplexity``), perplexity ov
 1.01 for eight.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,10 +20,7 @@ from npc_engine.inference.model.linears import Linear
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer, LayerTensors, ResidentWeights, Route, TensorFiles, read_layer
-
-FEW_ROWS = 24
-"""From there on weights as they are stored are multiplied as fast as four bits, if as fast as eight (two AMX cores)."""
+from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
 
 
 class QuantisedWeights:
@@ -42,30 +39,36 @@ class QuantisedWeights:
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
-        return next(route for most, route in self._routes if most is None or rows <= most)
+        return _first(self._routes, rows)
 
 
-class FewRowsInFourBits:
-    """Weights as they are stored, and for steps of few rows in four bits as well, if they lie on such a grid.
+class FourBitsBesideStored:
+    """Four bits if the weights lie on such a grid, and the weights as they are stored for what is slower so.
 
-    For processors that multiply what is stored as fast as eight bits: there only reading it takes longer. ``rows`` and
-    ``four_bit`` as for QuantisedWeights.
+    For processors that multiply what is stored as fast as eight bits. ``stored`` reads the weights as they are;
+    ``rows`` and ``four_bit`` as for QuantisedWeights.
     """
 
     def __init__(
-        self, stored: ResidentWeights, spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit
+        self, stored: Callable[[], Route], spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit
     ) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
         few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
-        self._few_rows = FEW_ROWS if four_bit.few_rows is None else four_bit.few_rows
-        self._many: Route = stored
-        self._few: Route = stored
+        self._routes: list[tuple[int | None, Route]] = []
         if few is not None:
-            self._few = _Route(_Ends.of(files, spec, rows, stored.embedding), few, None, four_bit.stream)
+            ends = _Ends.of(files, spec, rows, files["model.embed_tokens.weight"])
+            self._routes.append((four_bit.few_beside_stored, _Route(ends, few, None, four_bit.stream)))
+        if few is None or four_bit.few_beside_stored is not None:
+            self._routes.append((None, stored()))
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""
-        return self._few if rows <= self._few_rows else self._many
+        return _first(self._routes, rows)
+
+
+def _first(routes: Sequence[tuple[int | None, Route]], rows: int) -> Route:
+    """The first that is for steps of so many rows."""
+    return next(route for most, route in routes if most is None or rows <= most)
 
 
 class _Ends(NamedTuple):

@@ -11,6 +11,9 @@ ZEROS = ir.Constant(FLOATS, [0.0] * LANES)
 LINE = 64
 """Bytes that a processor brings near at once."""
 
+_POWER = (0.01342668, 0.05224247, 0.24128021, 0.69304484, 1.0)
+"""A polynomial of 2 to the power of x, for x from 0 to 1, its highest power first."""
+
 QUAD = 4
 """Numbers of a vector's quarter, within which the processor moves them cheaply."""
 
@@ -63,13 +66,20 @@ def times_plus(builder, left, right, so_far):
 def widened(builder, address):
     """16 numbers of bfloat16 as float32."""
     bits = builder.zext(load(builder, address, HALVES, 2), INTS)
-    return builder.bitcast(builder.shl(bits, _sixteen(16)), FLOATS)
+    return builder.bitcast(builder.shl(bits, ints(16)), FLOATS)
+
+
+def narrowed(builder, numbers):
+    """16 float32 as the nearest bfloat16, ties to even."""
+    bits = builder.bitcast(numbers, INTS)
+    odd = builder.and_(builder.lshr(bits, ints(16)), ints(1))
+    return builder.trunc(builder.lshr(builder.add(builder.add(bits, ints(0x7FFF)), odd), ints(16)), HALVES)
 
 
 def widened_apart(builder, address):
     """32 numbers of bfloat16 as float32: those in even places, and those in odd ones. One instruction for each."""
     pairs = load(builder, address, INTS, 2)
-    even, odd = builder.shl(pairs, _sixteen(16)), builder.and_(pairs, _sixteen(0xFFFF0000))
+    even, odd = builder.shl(pairs, ints(16)), builder.and_(pairs, ints(0xFFFF0000))
     return builder.bitcast(even, FLOATS), builder.bitcast(odd, FLOATS)
 
 
@@ -108,5 +118,47 @@ def _added(builder, left, right, one, other, width):
     return builder.fadd(*parts)
 
 
-def _sixteen(value):
+def ints(value):
+    """A vector with the integer ``value`` in all places."""
     return ir.Constant(INTS, [value] * LANES)
+
+
+def floats(value):
+    """A vector with the number ``value`` in all places."""
+    return ir.Constant(FLOATS, [value] * LANES)
+
+
+def paired(builder, even, odd):
+    """Two times 16 float32 as 16 pairs of the nearest bfloat16, as integers. What is halfway goes up."""
+    even, odd = (builder.add(builder.bitcast(each, INTS), ints(0x8000)) for each in (even, odd))
+    return builder.or_(builder.lshr(even, ints(16)), builder.and_(odd, ints(0xFFFF0000)))
+
+
+def power_of_two(builder, exponents):
+    """2 to the power of each of 16 float32 of up to 0, to 3e-6 of it; below -126, what -126 gives.
+
+    A power of two from the exponent bits times a polynomial for the rest, as in Cephes.
+    """
+    exponents = call(builder, "llvm.maxnum.v16f32", FLOATS, exponents, floats(-126.0))
+    whole = call(builder, "llvm.floor.v16f32", FLOATS, exponents)
+    rest = builder.fsub(exponents, whole)
+    power = floats(_POWER[0])
+    for coefficient in _POWER[1:]:
+        power = times_plus(builder, power, rest, floats(coefficient))
+    bits = builder.shl(builder.fptosi(whole, INTS), ints(23))
+    return builder.bitcast(builder.add(builder.bitcast(power, INTS), bits), FLOATS)
+
+
+def transposed(builder, rows):
+    """16 vectors as 16 others: number ``i`` of vector ``j`` is number ``j`` of vector ``i``."""
+    rows, apart = list(rows), LANES // 2
+    while apart:
+        for i in (i for i in range(LANES) if not i & apart):
+            left, right = rows[i], rows[i + apart]
+            low = [lane if not lane & apart else LANES + lane - apart for lane in range(LANES)]
+            high = [lane + apart if not lane & apart else LANES + lane for lane in range(LANES)]
+            rows[i], rows[i + apart] = (
+                builder.shuffle_vector(left, right, ir.Constant(INTS, which)) for which in (low, high)
+            )
+        apart //= 2
+    return rows

@@ -2,59 +2,87 @@
 
 import logging
 
-import llvmlite.binding
-import numba
 import numpy as np
 import torch
 
 from npc_engine.inference.model.four_bit import NEAR
+from npc_engine.inference.model.jit import grid, unit_grid
 from npc_engine.inference.model.jit.arrays import bits, floats, numbers, use_threads
 from npc_engine.inference.model.jit.emit import LANES
-from npc_engine.inference.model.jit.grid import GROUP, TILE_BYTES, TILE_NUMBERS, add_product, pack, product
+from npc_engine.inference.model.jit.grid import GROUP, TILE_BYTES, TILE_NUMBERS, pack
+from npc_engine.inference.model.jit.instructions import has, has_unit
 from npc_engine.inference.model.linears import Linear
 
 _log = logging.getLogger(__name__)
 
 
+FEW_ROWS = 12
+"""Up to there a step does little but read weights, and the unit for matrices, which takes 16 rows, gains nothing."""
+
+_FEW_BESIDE_STORED = 24
+"""From there on weights as they are stored are multiplied as fast, if as fast as eight bits (two AMX cores)."""
+
+
 class JitFourBit:
-    """See ``FourBit``. It computes as fast as eight bits do, so they have nothing to gain at any number of rows."""
+    """See ``FourBit``. With ``unit``, the processor's unit for matrices multiplies steps of more than FEW_ROWS.
+
+    It computes as fast as eight bits do, and with ``unit`` as bfloat16 does.
+    """
 
     few_rows: int | None = None
     stream = torch.float32
+
+    def __init__(self, *, unit: bool) -> None:
+        self._unit = unit
+        self.few_beside_stored: int | None = None if unit else _FEW_BESIDE_STORED
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
     ) -> Linear:
         """See FourBit."""
-        return JitFourBitLinear(weight, bias, norm, eps)
+        return JitFourBitLinear(weight, bias, norm, eps, few_rows=FEW_ROWS if self._unit else None)
 
-    @staticmethod
-    def available() -> bool:
-        """Whether this processor has the instruction, and the kernels compute a linear with it."""
-        # A compiler that is told of another processor than this one has no such instruction, and ends the process.
-        told = numba.config.CPU_NAME or numba.config.CPU_FEATURES
-        if told or not llvmlite.binding.get_host_cpu_features().get("avx512vnni"):
-            return False
-        levels = torch.arange(2 * LANES * 2 * GROUP).view(2 * LANES, -1) * 7 % 16
-        weight = 0.5 * levels.float() - 3.0
-        x = torch.arange(11.0 * 2 * GROUP).view(11, -1) % 23 - 11
-        exact = x @ weight.T
-        try:
-            linear = JitFourBitLinear(weight)
-            results = linear(x).float(), linear(x.bfloat16()).float(), linear.add_to(torch.zeros_like(exact), x)
-        except Exception as error:  # a compiler fails in its own ways
-            _log.warning("the compiled four-bit products do not work here (%s); the library's are used", error)
-            return False
-        return all(bool((result - exact).norm() < 0.02 * exact.norm()) for result in results)
+
+def four_bit_available() -> bool:
+    """Whether this processor has the instruction for eight-bit products, and the kernels compute a linear with it."""
+    return has("avx512vnni") and _computes(None)
+
+
+def unit_available() -> bool:
+    """Whether the unit for matrices is there and computes a linear."""
+    return has_unit() and _computes(0)
+
+
+def _computes(few_rows: int | None) -> bool:
+    levels = torch.arange(3 * LANES * 2 * GROUP).view(3 * LANES, -1) * 7 % 16
+    weight = 0.5 * levels.float() - 3.0
+    x = torch.arange(11.0 * 2 * GROUP).view(11, -1) % 23 - 11
+    exact = x @ weight.T
+    try:
+        linear = JitFourBitLinear(weight, few_rows=few_rows)
+        results = linear(x).float(), linear(x.bfloat16()).float(), linear.add_to(torch.zeros_like(exact), x)
+    except Exception as error:  # a compiler fails in its own ways
+        _log.warning("the compiled four-bit products do not work here (%s); the library's are used", error)
+        return False
+    return all(bool((result - exact).norm() < 0.02 * exact.norm()) for result in results)
 
 
 class JitFourBitLinear:
     """``x [rows, in]`` float32 or bfloat16 -> bfloat16 [rows, out], with the norm before it if there is one."""
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        norm: torch.Tensor | None = None,
+        eps: float = 0.0,
+        *,
+        few_rows: int | None = None,
     ) -> None:
-        """``weight`` [out, in], on a grid. Raises ValueError if it is on none, or of a size that tiles do not fill."""
+        """``weight`` [out, in], on a grid. Raises ValueError if it is on none, or of a size that tiles do not fill.
+
+        The unit for matrices multiplies more than ``few_rows`` rows, if there is one.
+        """
         if len(weight) % LANES:
             raise ValueError("rows of such a number do not fill the tiles")
         if weight.shape[1] % GROUP:
@@ -62,26 +90,33 @@ class JitFourBitLinear:
         self._outputs = len(weight)
         shape = len(weight) // LANES, weight.shape[1] // GROUP
         packed = torch.empty(*shape, TILE_BYTES, dtype=torch.uint8)
-        grid = torch.empty(*shape, TILE_NUMBERS, dtype=torch.bfloat16)
+        scales = torch.empty(*shape, TILE_NUMBERS, dtype=torch.bfloat16)
         # A vector of 64 bytes may begin there: torch promises that for what it allocates.
-        assert packed.data_ptr() % 64 == grid.data_ptr() % 64 == 0
-        self._weights, self._grid, squares = packed.numpy(), bits(grid), torch.empty(shape[0], 2)
+        assert packed.data_ptr() % 64 == scales.data_ptr() % 64 == 0
+        self._weights, self._grid, squares = packed.numpy(), bits(scales), torch.empty(shape[0], 2)
         use_threads()
         exact = weight if weight.dtype is torch.bfloat16 else weight.float()
         pack(numbers(exact.contiguous()), self._weights, self._grid, squares.numpy())
         lost, whole = squares.sum(dim=0).tolist()
         if lost > NEAR**2 * whole:
             raise ValueError("these weights lie on no grid of four bits")
+        self._few_rows = few_rows
         self._bias, self._norm, self._eps = floats(bias), floats(norm), np.float32(eps)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         use_threads()
         out = torch.empty(len(x), self._outputs, dtype=torch.bfloat16)
-        product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
+        products = grid if self._takes(x) else unit_grid
+        products.product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
         return out
 
     def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See Linear. ``stream`` is float32."""
         use_threads()
-        add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, stream.numpy())
+        products = grid if self._takes(x) else unit_grid
+        products.add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, stream.numpy())
         return stream
+
+    def _takes(self, x: torch.Tensor) -> bool:
+        """Whether ``x`` has few rows."""
+        return self._few_rows is None or len(x) <= self._few_rows

@@ -9,9 +9,9 @@ from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, bits, n
 from npc_engine.inference.model.jit.decode_attention import decode_attention
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
-from npc_engine.inference.model.jit.prompt_attention import prompt_attention
+from npc_engine.inference.model.jit.prompts import PromptAttention
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
-from npc_engine.inference.model.kernels import AttentionKernel, attend_in_steps, fold, join, unfold
+from npc_engine.inference.model.kernels import join
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
@@ -22,9 +22,9 @@ _PARTS_PER_THREAD = 3
 
 
 class JitOperations:
-    """bfloat16 on a CPU. See ``Operations``. Prompts have the ``library``'s kernel, if it is given."""
+    """bfloat16 on a CPU. See ``Operations``."""
 
-    def __init__(self, spec: ModelSpec, rope: Rope, library: AttentionKernel | None = None) -> None:
+    def __init__(self, spec: ModelSpec, rope: Rope, prompts: PromptAttention) -> None:
         assert spec.head_dim % LANES == 0
         self._spec = spec
         self._eps = np.float32(spec.norm_eps)
@@ -33,7 +33,7 @@ class JitOperations:
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = threads()
-        self._library = library
+        self._prompts = prompts
         self._converted = Converted()
 
     def attend(
@@ -61,7 +61,7 @@ class JitOperations:
         parts = [
             self._decode(query, key_bits, value_bits, group)
             if group.width == 1
-            else self._prompt(query, keys, values, group)
+            else self._prompts(query, keys, values, group)
             for group in batch.groups
         ]
         return join(parts)
@@ -92,23 +92,6 @@ class JitOperations:
             bits(out).reshape(shape),
         )
         return out.view(group.size, -1)
-
-    def _prompt(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
-        if self._library is not None:
-            return attend_in_steps(self._library, query, keys, values, group, float(self._scale))
-        folded = fold(query, group, self._spec.kv_heads)
-        out = torch.empty_like(folded)
-        prompt_attention(
-            bits(folded),
-            bits(keys),
-            bits(values),
-            group.first,
-            group.visible.numpy(),
-            self._scale,
-            group.fold,
-            bits(out),
-        )
-        return unfold(out, group)
 
 
 class JitRows:

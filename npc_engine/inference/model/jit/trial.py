@@ -2,17 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import numba
-import numpy as np
 import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Span, make_batch
-from npc_engine.inference.model.jit.arrays import bits
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
-from npc_engine.inference.model.jit.prompt_attention import prompt_attention
+from npc_engine.inference.model.jit.prompts import CompiledPrompts, LibraryPrompts, prompt_kernels
 from npc_engine.inference.model.kernels import Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
@@ -33,7 +32,7 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
         return None
     numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
     rope, store = Rope.of(spec, keys, _CPU), _filled(spec, slots, keys)
-    jit = JitOperations(spec, rope)
+    jit = JitOperations(spec, rope, CompiledPrompts(spec))
     plain = PlainOperations(spec, Attention(cascade, cascade), rope, torch.bfloat16)
     decode, prompt = _batch(spec, slots, keys, rows=1), _batch(spec, 1, keys, rows=4)
     width = (spec.heads + 2 * spec.kv_heads) * spec.head_dim
@@ -66,15 +65,27 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
     return lambda: jit.attend(inputs[1][0], None, decode, store, 0)
 
 
-def make_prompt_trial(spec: ModelSpec, *, slots: int, width: int, keys: int) -> Callable[[], object] | None:
-    """A call of the compiled attention of prompts alone, for so many positions a slot; None where there is none."""
+def make_prompt_trials(spec: ModelSpec, *, slots: int, width: int, keys: int) -> dict[str, Callable[[], object]]:
+    """Calls of the compiled attentions of prompts, for so many positions a slot: those that there are, and work."""
     if spec.head_dim % LANES:
-        return None
-    store, out = _filled(spec, slots, keys), torch.empty(slots, spec.kv_heads, width * spec.group, spec.head_dim)
-    key_bits, value_bits = (bits(of) for of in store.layer(0))
-    query, result = bits(_random(*out.shape)), bits(out.bfloat16())
-    visible = np.full((slots, width), keys)
-    return lambda: prompt_attention(query, key_bits, value_bits, 0, visible, np.float32(1.0), spec.group, result)
+        return {}
+    store, batch = _filled(spec, slots, keys), _batch(spec, slots, keys, rows=width)
+    [group] = batch.groups
+    query = _random(slots * width, spec.heads, spec.head_dim)
+    inputs = (query, *store.layer(0), group)
+    expected = LibraryPrompts(spec, cascade)(*inputs).float()
+    trials: dict[str, Callable[[], object]] = {}
+    for name, kernel in prompt_kernels(spec).items():
+        try:
+            agrees = torch.allclose(kernel(*inputs).float(), expected, rtol=0.05, atol=0.05)
+        except Exception as error:  # a compiler fails in its own ways
+            _log.warning("the compiled attention of prompts (%s) does not work here (%s)", name, error)
+            continue
+        if agrees:
+            trials[name] = partial(kernel, *inputs)
+        else:
+            _log.warning("the compiled attention of prompts (%s) computes something else than the library's", name)
+    return trials
 
 
 def _batch(spec: ModelSpec, slots: int, keys: int, *, rows: int) -> Batch:
