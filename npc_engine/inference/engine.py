@@ -210,11 +210,14 @@ class Engine:
             token_ids.extend(sequence.tokens[start:end])
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
+        started = time.monotonic()
         logits = runner.forward(batch, self._slots)
         if any(sequence.request.scored for sequence, _ in work):
             logits = _score(work, spans, logits)
         sampling = [s for s, length in work if s.samples_after(length)]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
+        # Behind choosing: only there is a device waited for.
+        self._scheduler.step_size.ran(_prompt_tokens(work), time.monotonic() - started)
         self._counters.ran(len(chosen))
         self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
 
@@ -343,6 +346,10 @@ class Engine:
             self._cache.save(sequence.tokens[: sequence.computed], self._slots, slot, tail=tail)
         except (MemoryError, RuntimeError, OSError):  # torch raises RuntimeError when memory is short
             _log.exception("attention state could not be kept; it will be computed anew")
+
+
+def _prompt_tokens(work: list[Work]) -> int:
+    return sum(length for sequence, length in work if not sequence.decoding)
 
 
 def _score(work: list[Work], spans: list[Span], logits: torch.Tensor) -> torch.Tensor:

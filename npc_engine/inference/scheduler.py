@@ -10,10 +10,10 @@ from typing import NamedTuple
 from npc_engine.inference.kv.block import common_length
 from npc_engine.inference.request import Priority
 from npc_engine.inference.sequence import Sequence
+from npc_engine.inference.step_size import StepSize
 
-PREFILL = 128
-"""Prompt tokens per step. Matrix products are as fast at so many rows as at more, so that larger steps would only let
-the first in the queue wait for the others, and those who speak already for all of them."""
+_SPARE = 1.25
+"""How much larger than planned a step may be if a prompt is read to its end by that, instead of by another step."""
 
 WORTH_WAITING = 32
 """A shared beginning of at least this many tokens is computed once: the second request waits for the first."""
@@ -32,6 +32,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self.step_size = StepSize()
         self._alike: list[int] | None = None
 
     def add(self, sequence: Sequence) -> None:
@@ -90,11 +91,12 @@ class Scheduler:
         someone_waits = any(s.request.priority < Priority.IDLE for s in self.running)
         if someone_waits:
             prefills = [s for s in prefills if s.request.priority < Priority.IDLE]
-        budget = PREFILL
+        planned = budget = self.step_size.tokens
         for sequence in prefills:
             if budget <= 0:
                 break
-            length = min(sequence.remaining, budget)
+            spare = int(planned * _SPARE) - planned
+            length = sequence.remaining if sequence.remaining <= budget + spare else budget
             chosen[id(sequence)] = length
             budget -= length
         return [Work(s, chosen[id(s)]) for s in self.running if id(s) in chosen]

@@ -3,8 +3,9 @@
 import itertools
 
 from npc_engine.inference.request import Priority, Request, Sampling
-from npc_engine.inference.scheduler import PREFILL, Scheduler
+from npc_engine.inference.scheduler import Scheduler
 from npc_engine.inference.sequence import Sequence
+from npc_engine.inference.step_size import FIRST
 
 _NUMBERS = itertools.count()
 
@@ -39,17 +40,21 @@ def plan(*running: Sequence) -> list[int]:
 
 
 def test_decodes_go_first_and_prefill_gets_what_a_running_reply_can_spare() -> None:
-    assert plan(decoding(), sequence(1000), decoding()) == [1, PREFILL, 1]
+    assert plan(decoding(), sequence(1000), decoding()) == [1, FIRST, 1]
 
 
 def test_a_prompt_leaves_the_rest_of_the_step_to_the_next_in_rank() -> None:
-    assert plan(sequence(100), sequence(1000)) == [100, PREFILL - 100]
+    assert plan(sequence(100), sequence(1000)) == [100, FIRST - 100]
+
+
+def test_a_prompt_is_not_cut_for_its_last_few_tokens() -> None:
+    assert plan(sequence(100), sequence(FIRST - 100 + 5)) == [100, FIRST - 100 + 5]
 
 
 def test_idle_work_waits_while_anyone_waits_for_words() -> None:
     assert plan(sequence(3000, Priority.IDLE), sequence(20)) == [0, 20]
     assert plan(sequence(3000, Priority.IDLE), decoding(Priority.AMBIENT)) == [0, 1]
-    assert plan(sequence(3000, Priority.IDLE)) == [PREFILL]
+    assert plan(sequence(3000, Priority.IDLE)) == [FIRST]
 
 
 def test_priority_then_deadline_then_arrival() -> None:
