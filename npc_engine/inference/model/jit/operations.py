@@ -5,12 +5,13 @@ import torch
 
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch, Group
-from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, bits, numbers, threads, use_threads
-from npc_engine.inference.model.jit.decode_attention import decode_attention
+from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, Floats, bits, numbers, threads, use_threads
+from npc_engine.inference.model.jit.decode_attention import BESIDE_SUMS, decode_attention, shared_attention
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
-from npc_engine.inference.model.jit.prompts import PromptAttention
+from npc_engine.inference.model.jit.prompts import PromptAttention, unit_steps
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
+from npc_engine.inference.model.jit.unit_attention import shared_unit_attention
 from npc_engine.inference.model.kernels import join
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
@@ -19,6 +20,7 @@ from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
 
 _PARTS_PER_THREAD = 3
+_NOTHING_SHARED: Floats = np.empty((0, 0, 0, 0), np.float32)
 
 
 class JitOperations:
@@ -33,6 +35,7 @@ class JitOperations:
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = threads()
+        self._steps = unit_steps(spec)
         self._prompts = prompts
         self._converted = Converted()
 
@@ -78,20 +81,37 @@ class JitOperations:
         rows = query[group.row : group.row + group.count]
         out = torch.empty_like(rows)
         shape = (group.size, spec.kv_heads, spec.group, spec.head_dim)
+        folded = bits(rows).reshape(shape)
         decode_attention(
-            bits(rows).reshape(shape),
+            folded,
             keys,
             values,
             group.first,
             group.visible[:, 0].numpy(),
             group.shared,
+            self._shared(folded, keys, values, group) if group.shared else _NOTHING_SHARED,
             self._scale,
-            min(group.size, -(-self._threads * _PARTS_PER_THREAD // spec.kv_heads)),
+            self._parts(group.size),
             self._heads,
             self._lanes,
             bits(out).reshape(shape),
         )
         return out.view(group.size, -1)
+
+    def _shared(self, folded: Bits, keys: Bits, values: Bits, group: Group) -> Floats:
+        """Attention to the keys that all slots of a group share, as ``decode_attention`` merges it."""
+        spec = self._spec
+        common: Floats = np.empty((group.size, spec.kv_heads, spec.group, spec.head_dim + BESIDE_SUMS), np.float32)
+        where = folded, keys, values, group.first, group.shared, self._scale, self._parts(group.size)
+        if self._steps is None:
+            shared_attention(*where, self._heads, self._lanes, common)
+        else:
+            shared_unit_attention(*where, self._steps, common)
+        return common
+
+    def _parts(self, slots: int) -> int:
+        """Among how many the work on each KV head is shared out."""
+        return min(slots, -(-self._threads * _PARTS_PER_THREAD // self._spec.kv_heads))
 
 
 class JitRows:

@@ -17,6 +17,10 @@ from npc_engine.inference.model.spec import ModelSpec
 _PARTS_PER_THREAD = 6
 
 
+Steps = tuple[int, ...]
+"""As long as a head has times STEP numbers: its length is known to the compiler."""
+
+
 class PromptAttention(Protocol):
     """Attention of a group's rows of ``query`` [rows, heads, head_dim] over a layer's slots.
 
@@ -55,15 +59,9 @@ class CompiledPrompts:
 class UnitPrompts:
     """By the processor's unit for matrices. See ``PromptAttention``."""
 
-    def __init__(self, spec: ModelSpec) -> None:
-        self._scale = np.float32(spec.head_dim**-0.5)
-        self._steps = (0,) * (spec.head_dim // STEP)
+    def __init__(self, spec: ModelSpec, steps: Steps) -> None:
+        self._scale, self._steps = np.float32(spec.head_dim**-0.5), steps
         self._items = threads() * _PARTS_PER_THREAD
-
-    @staticmethod
-    def available(spec: ModelSpec) -> bool:
-        """Whether there is such a unit, and it takes heads of that size."""
-        return spec.head_dim % STEP == 0 and spec.head_dim <= MOST_STEPS * STEP and has_unit()
 
     def __call__(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, group: Group) -> torch.Tensor:
         folded = fold(query, group, keys.shape[1])
@@ -89,6 +87,12 @@ COMPILED, UNIT = "compiled", "matrix unit"
 def prompt_kernels(spec: ModelSpec) -> dict[str, PromptAttention]:
     """The compiled kernels that there are on this processor for such a model, by name."""
     kernels: dict[str, PromptAttention] = {COMPILED: CompiledPrompts(spec)}
-    if UnitPrompts.available(spec):
-        kernels[UNIT] = UnitPrompts(spec)
+    if (steps := unit_steps(spec)) is not None:
+        kernels[UNIT] = UnitPrompts(spec, steps)
     return kernels
+
+
+def unit_steps(spec: ModelSpec) -> Steps | None:
+    """The steps of a head for the unit for matrices; None where there is none, or none for heads of that size."""
+    fits = spec.head_dim % STEP == 0 and spec.head_dim <= MOST_STEPS * STEP
+    return (0,) * (spec.head_dim // STEP) if fits and has_unit() else None

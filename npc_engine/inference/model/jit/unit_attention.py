@@ -30,7 +30,7 @@ def unit_attention(query, keys, values, first, visible, scale, fold, parts, step
 
     ``steps``: a tuple as long as a head has times STEP numbers.
     """
-    slots, kv_heads, queries, _ = query.shape
+    slots, kv_heads, queries, size = query.shape
     blocks = -(-queries // LANES)
     for item in prange(slots * kv_heads * parts):
         slot, head, part = item // (kv_heads * parts), item // parts % kv_heads, item % parts
@@ -48,7 +48,36 @@ def unit_attention(query, keys, values, first, visible, scale, fold, parts, step
             seen = np.empty(LANES, np.int32)
             for i in range(LANES):
                 seen[i] = visible[slot, min(low + i, high - 1) // fold]
-            _attend(query[slot, head, low:high], keys[where], turned, seen, scale, steps, out[slot, head, low:high])
+            sums, _, totals = _attend(query[slot, head, low:high], keys[where], turned, seen, scale, steps)
+            whole = np.empty((LINES, size), np.uint16)
+            _deliver(sums.ctypes.data, totals.ctypes.data, steps, whole.ctypes.data, whole.strides[0])
+            out[slot, head, low:high] = whole[: high - low]
+        unit.leave_registers(found)
+
+
+@compiled
+def shared_unit_attention(query, keys, values, first, shared, scale, parts, steps, common):
+    """See ``decode_attention.shared_attention``. The queries of each KV head are shared out among ``parts``."""
+    slots, kv_heads, fold, size = query.shape
+    blocks = -(-slots * fold // LANES)
+    seen = np.full(LANES, shared, np.int32)
+    for item in prange(kv_heads * parts):
+        head, part = item // parts, item % parts
+        begin, end = part * blocks // parts, (part + 1) * blocks // parts
+        if begin == end:
+            continue
+        turned, found = _turned(values[first, head], shared), unit.take_registers()
+        some, rows = np.zeros((LINES, size), np.uint16), np.empty((LINES, size), np.float32)
+        for block in range(begin, end):
+            low, high = block * LANES, min((block + 1) * LANES, slots * fold)
+            for i in range(low, high):
+                some[i - low] = query[i // fold, head, i % fold]
+            sums, tops, totals = _attend(some, keys[first, head], turned, seen, scale, steps)
+            _turn_sums(sums.ctypes.data, steps, rows.ctypes.data, rows.strides[0])
+            for i in range(low, high):
+                row = common[i // fold, head, i % fold]
+                row[:size] = rows[i - low]
+                row[size], row[size + 1] = totals[i - low], tops[i - low] * scale
         unit.leave_registers(found)
 
 
@@ -68,7 +97,8 @@ def _turned(values, most):
 
 
 @njit(fastmath=True, nogil=True, error_model="numpy")
-def _attend(query, keys, turned, seen, scale, steps, out):
+def _attend(query, keys, turned, seen, scale, steps):
+    """Weighted sums float32 [size, LANES], in pieces of 16 bits; each query's largest score, and its weights' sum."""
     count, size = query.shape
     most, all_see = seen.max(), seen.min()
     full = query
@@ -87,14 +117,12 @@ def _attend(query, keys, turned, seen, scale, steps, out):
         rest[: most - whole] = keys[whole:most]
         there = scores[whole * LANES * 2 :].ctypes.data
         _score(rest.ctypes.data, rest.strides[0], _AT_ONCE * LINES, left.ctypes.data, steps, there)
-    share = np.empty(LANES, np.float32)
-    _soften(scores.ctypes.data, all_see, padded, seen.ctypes.data, scale * _LOG2_E, share.ctypes.data)
+    tops, totals = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    at = seen.ctypes.data, tops.ctypes.data, totals.ctypes.data
+    _soften(scores.ctypes.data, all_see, padded, *at, scale * _LOG2_E)
     sums = aligned(size * LANES * 2)
     _weigh(turned.ctypes.data, scores.ctypes.data, padded // STEP, steps, sums.ctypes.data)
-    result = full if count < LINES else out
-    _deliver(sums.ctypes.data, share.ctypes.data, steps, result.ctypes.data, result.strides[0])
-    if count < LINES:
-        out[:] = full[:count]
+    return sums, tops, totals
 
 
 @intrinsic
@@ -164,15 +192,15 @@ def _score(_context, keys, apart, count, queries, steps, scores):  # noqa: ARG00
 
 
 @intrinsic
-def _soften(_context, scores, all_see, count, seen, scale, share):  # noqa: ARG001
-    """Softmax of ``count`` keys' scores, an even number, and what each query's weights are to be multiplied by.
+def _soften(_context, scores, all_see, count, seen, tops, totals, scale):  # noqa: ARG001
+    """Turn ``count`` keys' scores, an even number, into weights. Each query's largest score, and its weights' sum.
 
     Weights become pairs of bfloat16 of neighbouring keys, in the place of the first half of the scores. The first
     ``all_see`` keys are seen by all queries; of the others each sees those before its ``seen``. ``scale`` float32.
     """
 
     def generate(context, builder, _signature, args):
-        scores, all_see, count, seen, scale, share = args
+        scores, all_see, count, seen, tops, totals, scale = args
         most = cgutils.alloca_once_value(builder, emit.floats(-3e38))
         total = cgutils.alloca_once_value(builder, emit.ZEROS)
         seen = emit.load(builder, seen, emit.INTS, 4)
@@ -212,10 +240,11 @@ def _soften(_context, scores, all_see, count, seen, scale, share):  # noqa: ARG0
             weigh(loop.index, False, offset)
         with cgutils.for_range_slice(builder, pairs_all_see, end, emit.constant(1), emit.I64) as (pair, _):
             weigh(pair, True, offset)
-        emit.store(builder, builder.fdiv(emit.floats(1.0), builder.load(total)), share)
+        emit.store(builder, builder.load(most), tops)
+        emit.store(builder, builder.load(total), totals)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.float32, types.intp), generate
+    return types.void(*[types.intp] * 6, types.float32), generate
 
 
 @intrinsic
@@ -244,20 +273,15 @@ def _weigh(_context, turned, weights, count, steps, sums):  # noqa: ARG001
 
 
 @intrinsic
-def _deliver(_context, sums, share, steps, out, apart):  # noqa: ARG001
-    """Each query's sums times its ``share``, as bfloat16 in its row of ``out`` [LINES, size], rows ``apart``."""
+def _deliver(_context, sums, totals, steps, out, apart):  # noqa: ARG001
+    """Each query's sums over its total, as bfloat16 in its row of ``out`` [LINES, size], rows ``apart``."""
     registers = steps.count * STEP // LINES
 
     def generate(context, builder, _signature, args):
-        sums, share, _, out, apart = args
-        share = emit.load(builder, share, emit.FLOATS, 4)
+        sums, totals, _, out, apart = args
+        share = builder.fdiv(emit.floats(1.0), emit.load(builder, totals, emit.FLOATS, 4))
         for register in range(registers):
-            lines = [
-                emit.load(
-                    builder, builder.add(sums, emit.constant((register * LINES + line) * 4 * LANES)), emit.FLOATS, 64
-                )
-                for line in range(LINES)
-            ]
+            lines = _sums_of(builder, sums, register)
             for row, numbers in enumerate(emit.transposed(builder, [builder.fmul(line, share) for line in lines])):
                 where = emit.at(builder, builder.add(out, emit.constant(register * 2 * LINES)), apart, row)
                 builder.store(
@@ -266,6 +290,28 @@ def _deliver(_context, sums, share, steps, out, apart):  # noqa: ARG001
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, steps, types.intp, types.intp), generate
+
+
+@intrinsic
+def _turn_sums(_context, sums, steps, out, apart):  # noqa: ARG001
+    """Each query's sums in its row of ``out`` float32 [LINES, size], rows ``apart``."""
+    registers = steps.count * STEP // LINES
+
+    def generate(context, builder, _signature, args):
+        sums, _, out, apart = args
+        for register in range(registers):
+            for row, numbers in enumerate(emit.transposed(builder, _sums_of(builder, sums, register))):
+                where = emit.at(builder, builder.add(out, emit.constant(register * unit.LINE_BYTES)), apart, row)
+                emit.store(builder, numbers, where)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, steps, types.intp, types.intp), generate
+
+
+def _sums_of(builder, sums, register):
+    begin = builder.add(sums, emit.constant(register * REGISTER_BYTES))
+    places = [builder.add(begin, emit.constant(line * unit.LINE_BYTES)) for line in range(LINES)]
+    return [emit.load(builder, place, emit.FLOATS, 64) for place in places]
 
 
 def _put_register(builder, lines, address):
