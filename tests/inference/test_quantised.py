@@ -60,6 +60,7 @@ def on_a_grid(outputs: int, groups: int) -> torch.Tensor:
 def test_weights_on_a_grid_of_four_bits_keep_their_values(
     four_bit: FourBit, rows: int, dtype: torch.dtype, outputs: int
 ) -> None:
+    torch.manual_seed(rows)
     weight, bias = on_a_grid(outputs, 5), torch.randn(outputs).bfloat16()
     # A value that stands out may cost its neighbours, not the others of its row.
     x = torch.randn(rows, 5 * GROUP)
