@@ -1,7 +1,7 @@
 """What intrinsics emit: vectors of 16 numbers, and how they are loaded, multiplied, added up."""
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, types
 
 LANES = 16
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
@@ -16,6 +16,19 @@ _POWER = (0.01342668, 0.05224247, 0.24128021, 0.69304484, 1.0)
 
 QUAD = 4
 """Numbers of a vector's quarter, within which the processor moves them cheaply."""
+
+
+def begins(context, builder, signature, args):
+    """The arguments of an intrinsic: of arrays, where they begin.
+
+    Give intrinsics arrays, not addresses: numba lets go of an array after it was last mentioned.
+    """
+    return [
+        builder.ptrtoint(context.make_array(kind)(context, builder, arg).data, I64)
+        if isinstance(kind, types.Array)
+        else arg
+        for kind, arg in zip(signature.args, args, strict=True)
+    ]
 
 
 def constant(value):

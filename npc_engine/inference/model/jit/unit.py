@@ -41,15 +41,15 @@ _FULL = _full_shape()
 def take_registers():
     """Make full registers of this thread's. What they were before."""
     found = np.empty(_SHAPE_BYTES, np.uint8)
-    _get_shape(found.ctypes.data)
-    _set_shape(_FULL.ctypes.data)
+    _get_shape(found)
+    _set_shape(_FULL)
     return found
 
 
 @njit(nogil=True)
 def leave_registers(found):
     """Give this thread's registers the shape that they had."""
-    _set_shape(found.ctypes.data)
+    _set_shape(found)
 
 
 @njit(inline="always")
@@ -61,23 +61,24 @@ def aligned(count):
 
 
 @intrinsic
-def _set_shape(_context, _address):
-    """Give this thread's registers the shape that lies at an address."""
-    return _about_shape("llvm.x86.ldtilecfg")
+def _set_shape(_context, shape):
+    """Give this thread's registers that shape."""
+    return _about_shape("llvm.x86.ldtilecfg", shape)
 
 
 @intrinsic
-def _get_shape(_context, _address):
-    """Put the shape of this thread's registers at an address."""
-    return _about_shape("llvm.x86.sttilecfg")
+def _get_shape(_context, shape):
+    """Fill ``shape`` with that of this thread's registers."""
+    return _about_shape("llvm.x86.sttilecfg", shape)
 
 
-def _about_shape(name):
-    def generate(context, builder, _signature, args):
-        _tell(builder, name, _pointer(builder, args[0]))
+def _about_shape(name, shape):
+    def generate(context, builder, signature, args):
+        [begin] = emit.begins(context, builder, signature, args)
+        _tell(builder, name, _pointer(builder, begin))
         return context.get_dummy_value()
 
-    return types.void(types.intp), generate
+    return types.void(shape), generate
 
 
 def clear(builder, register):

@@ -50,7 +50,7 @@ def unit_attention(query, keys, values, first, visible, scale, fold, parts, step
                 seen[i] = visible[slot, min(low + i, high - 1) // fold]
             sums, _, totals = _attend(query[slot, head, low:high], keys[where], turned, seen, scale, steps)
             whole = np.empty((LINES, size), np.uint16)
-            _deliver(sums.ctypes.data, totals.ctypes.data, steps, whole.ctypes.data, whole.strides[0])
+            _deliver(sums, totals, steps, whole, whole.strides[0])
             out[slot, head, low:high] = whole[: high - low]
         unit.leave_registers(found)
 
@@ -73,7 +73,7 @@ def shared_unit_attention(query, keys, values, first, shared, scale, parts, step
             for i in range(low, high):
                 some[i - low] = query[i // fold, head, i % fold]
             sums, tops, totals = _attend(some, keys[first, head], turned, seen, scale, steps)
-            _turn_sums(sums.ctypes.data, steps, rows.ctypes.data, rows.strides[0])
+            _turn_sums(sums, steps, rows, rows.strides[0])
             for i in range(low, high):
                 row = common[i // fold, head, i % fold]
                 row[:size] = rows[i - low]
@@ -87,12 +87,11 @@ def _turned(values, most):
     size, whole = values.shape[1], most // STEP
     steps = -(-most // STEP)
     turned = aligned(steps * STEP * size)
-    _turn_values(values.ctypes.data, values.strides[0], whole, size // LINES, turned.ctypes.data)
+    _turn_values(values, values.strides[0], whole, size // LINES, turned)
     if whole < steps:
         rest = np.zeros((STEP, size), np.uint16)
         rest[: most - whole * STEP] = values[whole * STEP : most]
-        there = turned[whole * STEP * size :].ctypes.data
-        _turn_values(rest.ctypes.data, rest.strides[0], 1, size // LINES, there)
+        _turn_values(rest, rest.strides[0], 1, size // LINES, turned[whole * STEP * size :])
     return turned
 
 
@@ -106,31 +105,29 @@ def _attend(query, keys, turned, seen, scale, steps):
         full = np.zeros((LINES, size), np.uint16)
         full[:count] = query
     left = aligned(LINES * size)
-    _turn_queries(full.ctypes.data, full.strides[0], steps, left.ctypes.data)
+    _turn_queries(full, full.strides[0], steps, left)
     # Scores, and their weights in the same place: both for whole steps.
     padded = -(-most // STEP) * STEP
     scores = aligned(padded * LANES * 2)
     whole = most // (_AT_ONCE * LINES) * _AT_ONCE * LINES
-    _score(keys.ctypes.data, keys.strides[0], whole, left.ctypes.data, steps, scores.ctypes.data)
+    _score(keys, keys.strides[0], whole, left, steps, scores)
     if whole < most:
         rest = np.zeros((_AT_ONCE * LINES, size), np.uint16)
         rest[: most - whole] = keys[whole:most]
-        there = scores[whole * LANES * 2 :].ctypes.data
-        _score(rest.ctypes.data, rest.strides[0], _AT_ONCE * LINES, left.ctypes.data, steps, there)
+        _score(rest, rest.strides[0], _AT_ONCE * LINES, left, steps, scores[whole * LANES * 2 :])
     tops, totals = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    at = seen.ctypes.data, tops.ctypes.data, totals.ctypes.data
-    _soften(scores.ctypes.data, all_see, padded, *at, scale * _LOG2_E)
+    _soften(scores, all_see, padded, seen, tops, totals, scale * _LOG2_E)
     sums = aligned(size * LANES * 2)
-    _weigh(turned.ctypes.data, scores.ctypes.data, padded // STEP, steps, sums.ctypes.data)
+    _weigh(turned, scores, padded // STEP, steps, sums)
     return sums, tops, totals
 
 
 @intrinsic
 def _turn_values(_context, values, apart, steps, registers, turned):  # noqa: ARG001
-    """Addresses of bfloat16 [steps * STEP, registers * LINES], rows ``apart``, and of the result of ``_turned``."""
+    """Fill ``turned`` as ``_turned`` says from bfloat16 [steps * STEP, registers * LINES], rows ``apart`` bytes."""
 
-    def generate(context, builder, _signature, args):
-        values, apart, steps, registers, turned = args
+    def generate(context, builder, signature, args):
+        values, apart, steps, registers, turned = emit.begins(context, builder, signature, args)
         with cgutils.for_range(builder, steps) as over_steps, cgutils.for_range(builder, registers) as along:
             begin = emit.at(builder, values, builder.mul(apart, over_steps.index), STEP)
             begin = emit.at(builder, begin, along.index, 2 * LINES)
@@ -147,16 +144,16 @@ def _turn_values(_context, values, apart, steps, registers, turned):  # noqa: AR
             _put_register(builder, emit.transposed(builder, pairs), emit.at(builder, turned, which, REGISTER_BYTES))
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 5), generate
+    return types.void(values, types.intp, types.intp, types.intp, turned), generate
 
 
 @intrinsic
 def _turn_queries(_context, queries, apart, steps, turned):  # noqa: ARG001
-    """Addresses of bfloat16 [LINES, steps * STEP], rows ``apart``, and of right sides [steps, STEP / 2, LINES, 2]."""
+    """Right sides [steps, STEP / 2, LINES, 2] of bfloat16 [LINES, steps * STEP], rows ``apart`` bytes."""
     count = steps.count
 
-    def generate(context, builder, _signature, args):
-        queries, apart, _, turned = args
+    def generate(context, builder, signature, args):
+        queries, apart, _, turned = emit.begins(context, builder, signature, args)
         for step in range(count):
             begin = builder.add(queries, emit.constant(step * unit.LINE_BYTES))
             rows = [emit.load(builder, emit.at(builder, begin, apart, row), emit.INTS, 2) for row in range(LINES)]
@@ -164,16 +161,16 @@ def _turn_queries(_context, queries, apart, steps, turned):  # noqa: ARG001
             _put_register(builder, emit.transposed(builder, rows), there)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, steps, types.intp), generate
+    return types.void(queries, types.intp, steps, turned), generate
 
 
 @intrinsic
 def _score(_context, keys, apart, count, queries, steps, scores):  # noqa: ARG001
-    """Scores float32 [count, LANES] of ``count`` keys, a multiple of _AT_ONCE * LINES, rows ``apart``."""
+    """Scores float32 [count, LANES] of ``count`` keys, a multiple of _AT_ONCE * LINES, rows ``apart`` bytes."""
     chunks = steps.count
 
-    def generate(context, builder, _signature, args):
-        keys, apart, count, queries, _, scores = args
+    def generate(context, builder, signature, args):
+        keys, apart, count, queries, _, scores = emit.begins(context, builder, signature, args)
         for chunk in range(chunks):
             unit.load(builder, _AT_ONCE * 2 + chunk, builder.add(queries, emit.constant(chunk * REGISTER_BYTES)))
         with cgutils.for_range(builder, builder.udiv(count, emit.constant(_AT_ONCE * LINES))) as loop:
@@ -188,7 +185,7 @@ def _score(_context, keys, apart, count, queries, steps, scores):  # noqa: ARG00
                 unit.store(builder, which, emit.at(builder, scores, index, REGISTER_BYTES))
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.intp, types.intp, steps, types.intp), generate
+    return types.void(keys, types.intp, types.intp, queries, steps, scores), generate
 
 
 @intrinsic
@@ -199,8 +196,8 @@ def _soften(_context, scores, all_see, count, seen, tops, totals, scale):  # noq
     ``all_see`` keys are seen by all queries; of the others each sees those before its ``seen``. ``scale`` float32.
     """
 
-    def generate(context, builder, _signature, args):
-        scores, all_see, count, seen, tops, totals, scale = args
+    def generate(context, builder, signature, args):
+        scores, all_see, count, seen, tops, totals, scale = emit.begins(context, builder, signature, args)
         most = cgutils.alloca_once_value(builder, emit.floats(-3e38))
         total = cgutils.alloca_once_value(builder, emit.ZEROS)
         seen = emit.load(builder, seen, emit.INTS, 4)
@@ -244,7 +241,7 @@ def _soften(_context, scores, all_see, count, seen, tops, totals, scale):  # noq
         emit.store(builder, builder.load(total), totals)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 6, types.float32), generate
+    return types.void(scores, types.intp, types.intp, seen, tops, totals, types.float32), generate
 
 
 @intrinsic
@@ -252,8 +249,8 @@ def _weigh(_context, turned, weights, count, steps, sums):  # noqa: ARG001
     """Sums float32 [size, LANES] of ``count`` times STEP values by their weights."""
     registers = steps.count * STEP // LINES
 
-    def generate(context, builder, _signature, args):
-        turned, weights, count, _, sums = args
+    def generate(context, builder, signature, args):
+        turned, weights, count, _, sums = emit.begins(context, builder, signature, args)
         for low in range(0, registers, _SUMS_AT_ONCE):
             some = range(min(_SUMS_AT_ONCE, registers - low))
             for which in some:
@@ -269,16 +266,16 @@ def _weigh(_context, turned, weights, count, steps, sums):  # noqa: ARG001
                 unit.store(builder, which, builder.add(sums, emit.constant((low + which) * REGISTER_BYTES)))
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.intp, steps, types.intp), generate
+    return types.void(turned, weights, types.intp, steps, sums), generate
 
 
 @intrinsic
 def _deliver(_context, sums, totals, steps, out, apart):  # noqa: ARG001
-    """Each query's sums over its total, as bfloat16 in its row of ``out`` [LINES, size], rows ``apart``."""
+    """Each query's sums over its total, as bfloat16 in its row of ``out`` [LINES, size], rows ``apart`` bytes."""
     registers = steps.count * STEP // LINES
 
-    def generate(context, builder, _signature, args):
-        sums, totals, _, out, apart = args
+    def generate(context, builder, signature, args):
+        sums, totals, _, out, apart = emit.begins(context, builder, signature, args)
         share = builder.fdiv(emit.floats(1.0), emit.load(builder, totals, emit.FLOATS, 4))
         for register in range(registers):
             lines = _sums_of(builder, sums, register)
@@ -289,23 +286,23 @@ def _deliver(_context, sums, totals, steps, out, apart):  # noqa: ARG001
                 )
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, steps, types.intp, types.intp), generate
+    return types.void(sums, totals, steps, out, types.intp), generate
 
 
 @intrinsic
 def _turn_sums(_context, sums, steps, out, apart):  # noqa: ARG001
-    """Each query's sums in its row of ``out`` float32 [LINES, size], rows ``apart``."""
+    """Each query's sums in its row of ``out`` float32 [LINES, size], rows ``apart`` bytes."""
     registers = steps.count * STEP // LINES
 
-    def generate(context, builder, _signature, args):
-        sums, _, out, apart = args
+    def generate(context, builder, signature, args):
+        sums, _, out, apart = emit.begins(context, builder, signature, args)
         for register in range(registers):
             for row, numbers in enumerate(emit.transposed(builder, _sums_of(builder, sums, register))):
                 where = emit.at(builder, builder.add(out, emit.constant(register * unit.LINE_BYTES)), apart, row)
                 emit.store(builder, numbers, where)
         return context.get_dummy_value()
 
-    return types.void(types.intp, steps, types.intp, types.intp), generate
+    return types.void(sums, steps, out, types.intp), generate
 
 
 def _sums_of(builder, sums, register):

@@ -28,16 +28,16 @@ _FEW = 1 << 14
 def _block(rows, outputs):
     """An intrinsic for so many registers of ``rows`` and of ``outputs``.
 
-    Addresses of the rows bfloat16 [rows, steps, LINES, GROUP]; of unpacked weights [outputs, steps, GROUP / 2, LANES,
-    2]; of the product float32 [rows * LINES, outputs * LANES].
+    What begins with rows bfloat16 [rows, steps, LINES, GROUP]; unpacked weights [outputs, steps, GROUP / 2, LANES, 2];
+    what begins with the product float32 [rows * LINES, outputs * LANES].
     """
     sums = [[row * outputs + column for column in range(outputs)] for row in range(rows)]
     left, right = rows * outputs, rows * outputs + rows
 
     @intrinsic
     def block(_context, x, weights, steps, product):  # noqa: ARG001
-        def generate(context, builder, _signature, args):
-            x, weights, steps, product = args
+        def generate(context, builder, signature, args):
+            x, weights, steps, product = emit.begins(context, builder, signature, args)
             strip = builder.mul(steps, emit.constant(REGISTER_BYTES))
             lines = [emit.at(builder, x, strip, row) for row in range(rows)]
             strips = [emit.at(builder, weights, strip, column) for column in range(outputs)]
@@ -59,7 +59,7 @@ def _block(rows, outputs):
                     unit.store(builder, sums[row][column], where, outputs * LINE_BYTES)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 4), generate
+        return types.void(x, weights, types.intp, product), generate
 
     return block
 
@@ -73,12 +73,11 @@ _block_1_1, _block_1_2, _block_2_1, _block_2_2 = (
 def _unpack(_context, weights, grid, groups, unpacked):  # noqa: ARG001
     """Weights of LANES outputs as the unit takes them: a line of pairs of neighbouring inputs for each two inputs.
 
-    Addresses of ``groups`` times TILE_BYTES and TILE_NUMBERS as ``grid`` packs them; of bfloat16 [groups, GROUP / 2,
-    LANES, 2].
+    ``groups`` times TILE_BYTES and TILE_NUMBERS as ``grid`` packs them; bfloat16 [groups, GROUP / 2, LANES, 2].
     """
 
-    def generate(context, builder, _signature, args):
-        weights, grid, groups, unpacked = args
+    def generate(context, builder, signature, args):
+        weights, grid, groups, unpacked = emit.begins(context, builder, signature, args)
         with cgutils.for_range(builder, groups) as loop:
             numbers = emit.at(builder, grid, loop.index, 2 * TILE_NUMBERS)
             # What comes next lies behind.
@@ -107,7 +106,7 @@ def _unpack(_context, weights, grid, groups, unpacked):  # noqa: ARG001
                         builder.store(pairs, builder.inttoptr(where, emit.INTS.as_pointer()), align=64)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 4), generate
+    return types.void(weights, grid, types.intp, unpacked), generate
 
 
 def _levels(builder, packed, nibble):
@@ -125,13 +124,13 @@ def _levels(builder, packed, nibble):
 def _delivery(deliver):
     """An intrinsic that brings ``part`` float32 [rows, width] where it belongs, with ``bias`` [width] added.
 
-    ``deliver`` says how, for LANES numbers. Addresses of all; rows of what it is brought to are ``apart`` bytes.
+    ``deliver`` says how, for LANES numbers. Rows of ``target`` are ``apart`` bytes.
     """
 
     @intrinsic
     def delivery(_context, part, bias, rows, width, target, apart):  # noqa: ARG001
-        def generate(context, builder, _signature, args):
-            part, bias, rows, width, target, apart = args
+        def generate(context, builder, signature, args):
+            part, bias, rows, width, target, apart = emit.begins(context, builder, signature, args)
             with cgutils.for_range(builder, rows) as over_rows:
                 line = emit.at(builder, part, builder.mul(width, over_rows.index), 4)
                 there = builder.add(target, builder.mul(apart, over_rows.index))
@@ -143,7 +142,7 @@ def _delivery(deliver):
                     deliver(builder, builder.fadd(numbers, more), there, along.index)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), generate
+        return types.void(part, bias, types.intp, types.intp, target, types.intp), generate
 
     return delivery
 
@@ -168,8 +167,8 @@ def product(x, norm, eps, weights, grid, bias, out):
     for piece in prange(-(-len(weights) // _WIDE)):
         first, end = piece * _WIDE, min((piece + 1) * _WIDE, len(weights))
         part = _multiply(weights[first:end], grid[first:end], rows)
-        where, begin = first * LANES, added[first * LANES :].ctypes.data
-        _write(part.ctypes.data, begin, len(x), part.shape[1], out[:, where:].ctypes.data, out.strides[0])
+        where = first * LANES
+        _write(part, added[where:], len(x), part.shape[1], out[:, where:], out.strides[0])
 
 
 @compiled
@@ -179,8 +178,8 @@ def add_product(x, norm, eps, weights, grid, bias, stream):
     for piece in prange(-(-len(weights) // _WIDE)):
         first, end = piece * _WIDE, min((piece + 1) * _WIDE, len(weights))
         part = _multiply(weights[first:end], grid[first:end], rows)
-        where, begin = first * LANES, added[first * LANES :].ctypes.data
-        _add(part.ctypes.data, begin, len(x), part.shape[1], stream[:, where:].ctypes.data, stream.strides[0])
+        where = first * LANES
+        _add(part, added[where:], len(x), part.shape[1], stream[:, where:], stream.strides[0])
 
 
 @njit(nogil=True)
@@ -195,22 +194,21 @@ def _multiply(weights, grid, rows):
     strip = groups * GROUP * LANES
     unpacked = unit.aligned(tiles * strip)
     for tile in range(tiles):
-        there = unpacked[tile * strip :].ctypes.data
-        _unpack(weights[tile].ctypes.data, grid[tile].ctypes.data, groups, there)
+        _unpack(weights[tile], grid[tile], groups, unpacked[tile * strip :])
     part = np.empty((len(rows) * LINES, tiles * LANES), np.float32)
     found = unit.take_registers()
-    by, row = unpacked.ctypes.data, 0
+    row = 0
     while row < len(rows):
-        x, out = rows[row].ctypes.data, part[row * LINES].ctypes.data
+        x, out = rows[row], part[row * LINES]
         if row + 1 < len(rows):
             if tiles > 1:
-                _block_2_2(x, by, groups, out)
+                _block_2_2(x, unpacked, groups, out)
             else:
-                _block_2_1(x, by, groups, out)
+                _block_2_1(x, unpacked, groups, out)
         elif tiles > 1:
-            _block_1_2(x, by, groups, out)
+            _block_1_2(x, unpacked, groups, out)
         else:
-            _block_1_1(x, by, groups, out)
+            _block_1_1(x, unpacked, groups, out)
         row += 2
     unit.leave_registers(found)
     return part
