@@ -216,8 +216,9 @@ class Engine:
             logits = _score(work, spans, logits)
         sampling = [s for s, length in work if s.samples_after(length)]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
-        # Behind choosing: only there is a device waited for.
-        self._scheduler.step_size.ran(_prompt_tokens(work), time.monotonic() - started)
+        if sampling or runner.device.type == "cpu":
+            # Otherwise the device has only been told what to do: choosing waits for it.
+            self._scheduler.step_size.ran(_prompt_tokens(work), time.monotonic() - started)
         self._counters.ran(len(chosen))
         self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
 
@@ -349,7 +350,7 @@ class Engine:
 
 
 def _prompt_tokens(work: list[Work]) -> int:
-    return sum(length for sequence, length in work if not sequence.decoding)
+    return sum(length for sequence, length in work if not sequence.replying)
 
 
 def _score(work: list[Work], spans: list[Span], logits: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,7 @@
 """What this machine computes fastest, found by measuring for a second or two.
 
-CPUs differ too much for a table: bfloat16 is emulated on some and twice as fast on others, the library's flash
-attention wins where there is AMX and loses where there is not. So every variant runs at the model's own sizes, and the
-fastest is taken.
+CPUs differ too much for a table: bfloat16 is emulated on some and twice as fast on others, and so do the library's
+kernels, from one version to the next. So every variant runs at the model's own sizes, and the fastest is taken.
 """
 
 import math
@@ -103,10 +102,9 @@ class Choice:
         """The operations for a model of the Llama family."""
         if self.jit:
             from npc_engine.inference.model.jit.operations import JitOperations
-            from npc_engine.inference.model.jit.prompts import LibraryPrompts, prompt_kernels
+            from npc_engine.inference.model.jit.prompts import prompt_kernel, unit_steps
 
-            compiled = prompt_kernels(spec).get(self.fastest_prompt)
-            return JitOperations(spec, rope, compiled or LibraryPrompts(spec, ATTENTION_KERNELS[self.prompt]))
+            return JitOperations(spec, rope, prompt_kernel(spec, self.fastest_prompt), unit_steps(spec))
         return PlainOperations(spec, self.attention, rope, self.dtype)
 
     def explain(self) -> str:
@@ -218,7 +216,7 @@ def compiles(spec: ModelSpec, dtype: torch.dtype | None, device: torch.device) -
 @torch.inference_mode()
 def checked(spec: ModelSpec, choice: Choice) -> Choice:
     """``choice``, without the compiled kernels if they don't work today. Loads them, or compiles them if need be."""
-    if choice.jit and _jit_trial(spec, choice.dtype) is None:
+    if choice.jit and _jit_trial(spec, choice.dtype, choice.fastest_prompt) is None:
         return replace(choice, jit=False)
     return choice
 
@@ -284,14 +282,17 @@ def _decodes(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
 def _prompts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Run]:
     trials = _trials(spec, dtype)
     sizes = {"slots": _PROMPT_SLOTS, "width": _PROMPT}
-    compiled = {} if trials is None else trials.make_prompt_trials(spec, keys=_KEYS, **sizes)
-    return compiled | _attentions(spec, dtype, **sizes)
+    trials_of = {} if trials is None else trials.make_prompt_trials(spec, keys=_KEYS, **sizes)
+    return trials_of or _attentions(spec, dtype, **sizes)
 
 
-def _jit_trial(spec: ModelSpec, dtype: torch.dtype) -> Run | None:
-    """The compiled decode attention at the sizes of ``_decodes``; None where there is none."""
+def _jit_trial(spec: ModelSpec, dtype: torch.dtype, prompt: str = _JIT) -> Run | None:
+    """The compiled decode attention at the sizes of ``_decodes``; None where there is none.
+
+    All compiled kernels are tried with it, of those for prompts ``prompt``.
+    """
     trials = _trials(spec, dtype)
-    return None if trials is None else trials.make_trial(spec, slots=_SLOTS, keys=_KEYS)
+    return None if trials is None else trials.make_trial(spec, slots=_SLOTS, keys=_KEYS, prompt=prompt)
 
 
 def _trials(spec: ModelSpec, dtype: torch.dtype) -> ModuleType | None:

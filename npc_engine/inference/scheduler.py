@@ -10,7 +10,7 @@ from typing import NamedTuple
 from npc_engine.inference.kv.block import common_length
 from npc_engine.inference.request import Priority
 from npc_engine.inference.sequence import Sequence
-from npc_engine.inference.step_size import StepSize
+from npc_engine.inference.step_size import FIRST, StepSize
 
 _SPARE = 1.25
 """How much larger than planned a step may be if a prompt is read to its end by that, instead of by another step."""
@@ -86,16 +86,17 @@ class Scheduler:
 
     def plan(self) -> list[Work]:
         """The next step's work, in slot order."""
-        chosen = {id(s): 1 for s in self.running if s.decoding}
-        prefills = sorted((s for s in self.running if not s.decoding), key=lambda s: s.rank)
+        chosen = {id(s): s.remaining for s in self.running if s.replying}
+        prefills = sorted((s for s in self.running if not s.replying), key=lambda s: s.rank)
         someone_waits = any(s.request.priority < Priority.IDLE for s in self.running)
         if someone_waits:
             prefills = [s for s in prefills if s.request.priority < Priority.IDLE]
-        planned = budget = self.step_size.tokens
+        # Whoever reads alone keeps nobody waiting.
+        planned = budget = self.step_size.tokens if chosen else max(self.step_size.tokens, FIRST)
+        spare = int(planned * _SPARE) - planned
         for sequence in prefills:
             if budget <= 0:
                 break
-            spare = int(planned * _SPARE) - planned
             length = sequence.remaining if sequence.remaining <= budget + spare else budget
             chosen[id(sequence)] = length
             budget -= length

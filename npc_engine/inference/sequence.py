@@ -9,6 +9,9 @@ from npc_engine.inference.request import FinishReason, Output, Request, Timings,
 from npc_engine.inference.sampling import Chooser
 from npc_engine.inference.tokenizer import Detokenizer, StopFinder
 
+_FEW = 16
+"""Tokens that a reply may add to a step that reads for others."""
+
 
 class Sequence:
     """``computed`` tokens of ``tokens`` have their KV in the slot; the scheduler lets it chase their number.
@@ -42,6 +45,14 @@ class Sequence:
     def decoding(self) -> bool:
         """Whether the prompt is done and the next step adds one sampled token."""
         return self.computed >= len(self.request.prompt) and self.remaining == 1
+
+    @property
+    def replying(self) -> bool:
+        """Whether the prompt is done and what remains is a sampled token, or a few that a grammar left no choice for.
+
+        More than a few are being read again, as after a pause.
+        """
+        return self.computed >= len(self.request.prompt) and self.remaining <= _FEW
 
     @property
     def sampled(self) -> int:

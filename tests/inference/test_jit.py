@@ -70,7 +70,7 @@ def test_attention_and_what_it_stores_are_the_librarys(
     ours_in.keys.copy_(theirs_in.keys)
     ours_in.values.copy_(theirs_in.values)
     theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, norms, batch, theirs_in, 0)
-    ours = JitOperations(spec, rope, CompiledPrompts(spec)).attend(qkv, norms, batch, ours_in, 0)
+    ours = JitOperations(spec, rope, CompiledPrompts(spec), None).attend(qkv, norms, batch, ours_in, 0)
     torch.testing.assert_close(ours_in.keys, theirs_in.keys, rtol=0.02, atol=0.03)
     assert torch.equal(ours_in.values, theirs_in.values)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)
@@ -91,7 +91,7 @@ def test_long_prompts_are_read_as_the_library_reads_them(
     kernels = {"library": LibraryPrompts(spec, sdpa), **prompt_kernels(spec)}
     if kernel not in kernels:
         pytest.skip("this processor has no unit for matrices, or none for heads of that size")
-    ours = JitOperations(spec, rope, kernels[kernel]).attend(qkv, None, batch, store, 0)
+    ours = JitOperations(spec, rope, kernels[kernel], None).attend(qkv, None, batch, store, 0)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.02)
 
 
@@ -121,7 +121,7 @@ def test_norms_and_gates_are_the_librarys(rows: int) -> None:
     torch.testing.assert_close(JitRows().norm(x, weight, 1e-5), PlainRows().norm(x, weight, 1e-5))
     gate_up = 30 * torch.randn(rows, 2 * spec.hidden).bfloat16()
     ours, theirs = (
-        JitOperations(spec, rope, CompiledPrompts(spec)),
+        JitOperations(spec, rope, CompiledPrompts(spec), None),
         PlainOperations(spec, ATTENTION, rope, torch.bfloat16),
     )
     torch.testing.assert_close(ours.gate(gate_up), theirs.gate(gate_up), rtol=0.02, atol=0.02)

@@ -43,6 +43,27 @@ def test_decodes_go_first_and_prefill_gets_what_a_running_reply_can_spare() -> N
     assert plan(decoding(), sequence(1000), decoding()) == [1, FIRST, 1]
 
 
+def test_words_that_a_grammar_leaves_no_choice_for_go_first_too() -> None:
+    forced = decoding()
+    forced.tokens += range(6)
+    assert plan(sequence(1000, Priority.PLAYER), forced) == [FIRST, 7]
+
+
+def test_a_long_reply_that_is_read_again_is_a_prompt() -> None:
+    parked = decoding()
+    parked.tokens += range(2000)
+    assert plan(parked, decoding()) == [FIRST, 1]
+
+
+def test_whoever_reads_alone_takes_no_less_than_at_first() -> None:
+    scheduler = Scheduler()
+    scheduler.step_size.tokens = FIRST // 2
+    scheduler.running = [sequence(1000)]
+    assert [work.length for work in scheduler.plan()] == [FIRST]
+    scheduler.running = [sequence(1000), decoding()]
+    assert [work.length for work in scheduler.plan()] == [FIRST // 2, 1]
+
+
 def test_a_prompt_leaves_the_rest_of_the_step_to_the_next_in_rank() -> None:
     assert plan(sequence(100), sequence(1000)) == [100, FIRST - 100]
 

@@ -12,7 +12,7 @@ def after(steps: int, *, fixed: float, per_token: float) -> StepSize:
     return size
 
 
-@pytest.mark.parametrize(("fixed", "per_token"), [(0.01, 0.0003), (0.02, 0.001), (0.0, 0.004)])
+@pytest.mark.parametrize(("fixed", "per_token"), [(0.01, 0.0003), (0.02, 0.001), (0.0, 0.0018)])
 def test_full_steps_come_to_last_as_long_as_they_may(fixed: float, per_token: float) -> None:
     size = after(30, fixed=fixed, per_token=per_token)
     assert fixed + per_token * size.tokens == pytest.approx(SECONDS, rel=0.05)
@@ -29,7 +29,9 @@ def test_one_slow_step_is_no_reason_to_read_one_by_one() -> None:
     assert size.tokens == FIRST // 2
 
 
-def test_what_a_small_step_costs_says_nothing() -> None:
+def test_what_a_small_step_costs_says_nothing_unless_it_is_too_much() -> None:
     size = StepSize()
-    size.ran(FIRST // 2 - 1, 60.0)
+    size.ran(FIRST // 2 - 1, SECONDS)
     assert size.tokens == FIRST
+    size.ran(FIRST // 2 - 1, 2 * SECONDS)
+    assert size.tokens < FIRST

@@ -20,7 +20,7 @@ from npc_engine.inference.model.linears import Linear
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
-from npc_engine.inference.model.weights import Layer, LayerTensors, Route, TensorFiles, read_layer
+from npc_engine.inference.model.weights import Layer, LayerTensors, ResidentWeights, Route, TensorFiles, read_layer
 
 
 class QuantisedWeights:
@@ -50,16 +50,18 @@ class FourBitsBesideStored:
     """
 
     def __init__(
-        self, stored: Callable[[], Route], spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit
+        self, stored: Callable[[], ResidentWeights], spec: ModelSpec, dtype: torch.dtype, rows: Rows, four_bit: FourBit
     ) -> None:
         files = TensorFiles(spec.folder, dtype, torch.device("cpu"))
         few = _four_bit_layers(_read(files, spec), spec.norm_eps, four_bit)
         self._routes: list[tuple[int | None, Route]] = []
+        many = stored() if few is None or four_bit.few_beside_stored is not None else None
         if few is not None:
-            ends = _Ends.of(files, spec, rows, files["model.embed_tokens.weight"])
-            self._routes.append((four_bit.few_beside_stored, _Route(ends, few, None, four_bit.stream)))
-        if few is None or four_bit.few_beside_stored is not None:
-            self._routes.append((None, stored()))
+            embedding = files["model.embed_tokens.weight"] if many is None else many.embedding
+            route = _Route(_Ends.of(files, spec, rows, embedding), few, None, four_bit.stream)
+            self._routes.append((four_bit.few_beside_stored, route))
+        if many is not None:
+            self._routes.append((None, many))
 
     def route(self, rows: int) -> Route:
         """See WeightSource."""

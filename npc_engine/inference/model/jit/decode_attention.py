@@ -1,8 +1,8 @@
 """Attention of one new token per sequence, over keys and values where they lie.
 
 Leading keys that are the same in all slots are attended to apart, for all sequences at once, and what comes of that is
-merged with what each has of its own (cascade attention, Ye et al., flashinfer.ai, 2024). So everything is read from
-memory once.
+merged with what each has of its own (cascade attention, Ye et al., flashinfer.ai, 2024). What sequences have of their
+own is read from memory once.
 
 What attention to some of the keys comes to, before it is merged, is a row of float32: the weighted sums [size], then
 the weights' own sum, then the score that they are relative to.

@@ -1,6 +1,7 @@
 """A linear over weights on a grid of four bits, by the compiled kernels. See ``FourBitLinear``."""
 
 import logging
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -60,11 +61,15 @@ def _computes(few_rows: int | None) -> bool:
     exact = x @ weight.T
     try:
         linear = JitFourBitLinear(weight, few_rows=few_rows)
-        results = linear(x).float(), linear(x.bfloat16()).float(), linear.add_to(torch.zeros_like(exact), x)
+        # As a model calls them: it reads the stream, and adds to it what is in bfloat16.
+        results = linear(x).float(), linear.add_to(torch.zeros_like(exact), x.bfloat16())
     except Exception as error:  # a compiler fails in its own ways
-        _log.warning("the compiled four-bit products do not work here (%s); the library's are used", error)
+        _log.warning("compiled four-bit products do not work here (%s); slower ones are used", error)
         return False
-    return all(bool((result - exact).norm() < 0.02 * exact.norm()) for result in results)
+    if agree := all(bool((result - exact).norm() < 0.02 * exact.norm()) for result in results):
+        return agree
+    _log.warning("compiled four-bit products compute something else than they should; slower ones are used")
+    return False
 
 
 class JitFourBitLinear:
@@ -106,17 +111,16 @@ class JitFourBitLinear:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         use_threads()
         out = torch.empty(len(x), self._outputs, dtype=torch.bfloat16)
-        products = grid if self._takes(x) else unit_grid
-        products.product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
+        self._products(x).product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
         return out
 
     def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See Linear. ``stream`` is float32."""
         use_threads()
-        products = grid if self._takes(x) else unit_grid
-        products.add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, stream.numpy())
+        products, added = self._products(x), stream.numpy()
+        products.add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, added)
         return stream
 
-    def _takes(self, x: torch.Tensor) -> bool:
-        """Whether ``x`` has few rows."""
-        return self._few_rows is None or len(x) <= self._few_rows
+    def _products(self, x: torch.Tensor) -> ModuleType:
+        """The kernels for so many rows."""
+        return grid if self._few_rows is None or len(x) <= self._few_rows else unit_grid

@@ -9,7 +9,7 @@ from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, Floats,
 from npc_engine.inference.model.jit.decode_attention import BESIDE_SUMS, decode_attention, shared_attention
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
-from npc_engine.inference.model.jit.prompts import PromptAttention, unit_steps
+from npc_engine.inference.model.jit.prompts import PromptAttention, Steps
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
 from npc_engine.inference.model.jit.unit_attention import shared_unit_attention
 from npc_engine.inference.model.kernels import join
@@ -24,9 +24,12 @@ _NOTHING_SHARED: Floats = np.empty((0, 0, 0, 0), np.float32)
 
 
 class JitOperations:
-    """bfloat16 on a CPU. See ``Operations``."""
+    """bfloat16 on a CPU. See ``Operations``.
 
-    def __init__(self, spec: ModelSpec, rope: Rope, prompts: PromptAttention) -> None:
+    With ``steps``, the unit for matrices attends to keys that a batch shares; see ``unit_steps``.
+    """
+
+    def __init__(self, spec: ModelSpec, rope: Rope, prompts: PromptAttention, steps: Steps | None) -> None:
         assert spec.head_dim % LANES == 0
         self._spec = spec
         self._eps = np.float32(spec.norm_eps)
@@ -35,7 +38,7 @@ class JitOperations:
         self._heads = (np.float32(0),) * spec.group
         self._lanes = (0,) * (spec.head_dim // LANES)
         self._threads = threads()
-        self._steps = unit_steps(spec)
+        self._steps = steps
         self._prompts = prompts
         self._converted = Converted()
 

@@ -11,7 +11,7 @@ from npc_engine.inference.model.jit.instructions import has_unit
 from npc_engine.inference.model.jit.prompt_attention import prompt_attention
 from npc_engine.inference.model.jit.unit import STEP
 from npc_engine.inference.model.jit.unit_attention import MOST_STEPS, unit_attention
-from npc_engine.inference.model.kernels import AttentionKernel, attend_in_steps, fold, unfold
+from npc_engine.inference.model.kernels import ATTENTION_KERNELS, AttentionKernel, attend_in_steps, fold, unfold
 from npc_engine.inference.model.spec import ModelSpec
 
 _PARTS_PER_THREAD = 6
@@ -90,6 +90,12 @@ def prompt_kernels(spec: ModelSpec) -> dict[str, PromptAttention]:
     if (steps := unit_steps(spec)) is not None:
         kernels[UNIT] = UnitPrompts(spec, steps)
     return kernels
+
+
+def prompt_kernel(spec: ModelSpec, name: str) -> PromptAttention:
+    """The kernel of that name: a compiled one, or one of the library's."""
+    compiled = prompt_kernels(spec).get(name)
+    return compiled or LibraryPrompts(spec, ATTENTION_KERNELS[name])
 
 
 def unit_steps(spec: ModelSpec) -> Steps | None:

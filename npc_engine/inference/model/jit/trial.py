@@ -8,11 +8,11 @@ import numba
 import torch
 
 from npc_engine.inference.kv.slots import Slots
-from npc_engine.inference.model.batch import Batch, Span, make_batch
+from npc_engine.inference.model.batch import WORTH_SHARING, Batch, Span, make_batch
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
-from npc_engine.inference.model.jit.prompts import CompiledPrompts, LibraryPrompts, prompt_kernels
-from npc_engine.inference.model.kernels import Attention, cascade
+from npc_engine.inference.model.jit.prompts import COMPILED, LibraryPrompts, prompt_kernel, prompt_kernels, unit_steps
+from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention, cascade
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows, Rows
@@ -23,21 +23,22 @@ _LEVELS_THAT_MATTER = 32
 _CPU = torch.device("cpu")
 
 
-def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object] | None:
+def make_trial(spec: ModelSpec, *, slots: int, keys: int, prompt: str = COMPILED) -> Callable[[], object] | None:
     """A call that decodes one token for so many slots of so many keys; None where it does not work or is wrong.
 
-    Compiles every kernel that the model will need, unless an earlier start did.
+    Compiles every kernel that the model will need, unless an earlier start did. ``prompt`` names that for prompts.
     """
     if spec.head_dim % LANES:
         return None
     numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
     rope, store = Rope.of(spec, keys, _CPU), _filled(spec, slots, keys)
-    jit = JitOperations(spec, rope, CompiledPrompts(spec))
+    jit = JitOperations(spec, rope, prompt_kernel(spec, prompt), unit_steps(spec))
     plain = PlainOperations(spec, Attention(cascade, cascade), rope, torch.bfloat16)
-    decode, prompt = _batch(spec, slots, keys, rows=1), _batch(spec, 1, keys, rows=4)
+    decode, sharing = (_batch(spec, slots, keys, rows=1, alike=alike) for alike in (0, WORTH_SHARING))
     width = (spec.heads + 2 * spec.kv_heads) * spec.head_dim
     # The prompt first: it overwrites all that a run before left in its slot.
-    inputs = [(_random(len(batch.slots), width), batch) for batch in (prompt, decode)]
+    batches = _batch(spec, 1, keys, rows=4), decode, sharing
+    inputs = [(_random(len(batch.slots), width), batch) for batch in batches]
     x, gate_up, weight = _random(slots, spec.hidden), _random(slots, 2 * spec.hidden), _random(spec.hidden)
     product = _random(slots, spec.hidden).float()
 
@@ -66,7 +67,7 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int) -> Callable[[], object
 
 
 def make_prompt_trials(spec: ModelSpec, *, slots: int, width: int, keys: int) -> dict[str, Callable[[], object]]:
-    """Calls of the compiled attentions of prompts, for so many positions a slot: those that there are, and work."""
+    """Calls of the kernels for prompts, for so many positions a slot: compiled ones that work, and the library's."""
     if spec.head_dim % LANES:
         return {}
     store, batch = _filled(spec, slots, keys), _batch(spec, slots, keys, rows=width)
@@ -74,7 +75,9 @@ def make_prompt_trials(spec: ModelSpec, *, slots: int, width: int, keys: int) ->
     query = _random(slots * width, spec.heads, spec.head_dim)
     inputs = (query, *store.layer(0), group)
     expected = LibraryPrompts(spec, cascade)(*inputs).float()
-    trials: dict[str, Callable[[], object]] = {}
+    trials: dict[str, Callable[[], object]] = {
+        name: partial(LibraryPrompts(spec, kernel), *inputs) for name, kernel in ATTENTION_KERNELS.items()
+    }
     for name, kernel in prompt_kernels(spec).items():
         try:
             agrees = torch.allclose(kernel(*inputs).float(), expected, rtol=0.05, atol=0.05)
@@ -88,8 +91,8 @@ def make_prompt_trials(spec: ModelSpec, *, slots: int, width: int, keys: int) ->
     return trials
 
 
-def _batch(spec: ModelSpec, slots: int, keys: int, *, rows: int) -> Batch:
-    spans = [Span(slot, keys - rows, rows, True) for slot in range(slots)]
+def _batch(spec: ModelSpec, slots: int, keys: int, *, rows: int, alike: int = 0) -> Batch:
+    spans = [Span(slot, keys - rows, rows, True, alike) for slot in range(slots)]
     return make_batch(spans, [0] * (slots * rows), fold=spec.group, dtype=torch.bfloat16, device=_CPU)
 
 
@@ -111,6 +114,7 @@ def _filled(spec: ModelSpec, slots: int, keys: int) -> Slots:
     for _ in range(slots):
         store.take()
     store.reserve(keys, [0] * slots)
-    store.keys.normal_()
-    store.values.normal_()
+    for state in (store.keys, store.values):
+        state.normal_()
+        state[:, 1:, :, :WORTH_SHARING] = state[:, :1, :, :WORTH_SHARING]
     return store

@@ -1,6 +1,7 @@
-"""Attention of many new tokens per sequence by the processor's unit for matrices.
+"""Attention of many queries to the same keys by the processor's unit for matrices: of prompts, and of a batch to what
+it shares.
 
-A *block* is 16 queries of one KV head of one sequence, side by side in vectors: keys are multiplied as they lie, and
+A *block* is 16 queries of one KV head, side by side in vectors: keys are multiplied as they lie, and
 nothing is ever added up across a vector. Only values are turned, once for all blocks of a piece of work.
 """
 

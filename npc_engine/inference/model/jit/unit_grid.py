@@ -135,7 +135,7 @@ def _delivery(deliver):
                 line = emit.at(builder, part, builder.mul(width, over_rows.index), 4)
                 there = builder.add(target, builder.mul(apart, over_rows.index))
                 with cgutils.for_range(builder, builder.udiv(width, emit.constant(LANES))) as along:
-                    offset = emit.at(builder, emit.constant(0), along.index, 4 * LANES)
+                    offset = builder.mul(along.index, emit.constant(4 * LANES))
                     numbers, more = (
                         emit.load(builder, builder.add(begin, offset), emit.FLOATS, 4) for begin in (line, bias)
                     )
