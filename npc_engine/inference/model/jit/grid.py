@@ -8,7 +8,6 @@ half of a group in the low bits and the second in the high ones, and are read fr
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -23,7 +22,7 @@ TILE_BYTES, TILE_NUMBERS = GROUP * LANES // 2, 2 * LANES
 """Of a group in a tile: its packed weights, and its 16 scales and then 16 lowest values."""
 
 LARGEST, SMALLEST = 127, 1.2e-38
-_FEW = 1 << 14
+FEW = 1 << 14
 """Numbers up to which another thread makes levels no faster (two AVX-512 cores): it has begun, for the product."""
 
 _LOADS, _BYTES = 4, 4
@@ -74,8 +73,8 @@ def _tile(rows):
 
 def _dots(builder, weights, levels, size, rows):
     """Sums of level times level over a group, int32 [LANES] for each row."""
-    dots = [ir.Constant(emit.INTS, [0] * LANES)] * rows
-    low_bits, four = (ir.Constant(emit.INTS, [value] * LANES) for value in (0x0F0F0F0F, 4))
+    dots = [emit.ints(0)] * rows
+    low_bits, four = emit.ints(0x0F0F0F0F), emit.ints(4)
     for load in range(_LOADS):
         packed = emit.load(builder, builder.add(weights, emit.constant(4 * LANES * load)), emit.INTS, 64)
         halves = builder.and_(packed, low_bits), builder.and_(builder.lshr(packed, four), low_bits)
@@ -181,7 +180,7 @@ def _levels(x, norm, eps):
     rows, size = x.shape
     levels = np.empty((rows, size), np.int8)
     scales, sums = np.empty((rows, size // GROUP), np.float32), np.empty((rows, size // GROUP), np.float32)
-    if x.size <= _FEW:
+    if x.size <= FEW:
         for row in range(rows):
             _row_levels(x[row], norm, eps, levels[row], scales[row], sums[row])
     else:
@@ -191,7 +190,8 @@ def _levels(x, norm, eps):
 
 
 @njit(fastmath=True, nogil=True, error_model="numpy")
-def _row_levels(x, norm, eps, levels, scales, sums):
+def normed(x, norm, eps):
+    """A row in float32; with ``norm``, over its root mean square and times that."""
     numbers = np.empty(len(x), np.float32)
     for d in range(len(x)):
         numbers[d] = number(x[d])
@@ -202,6 +202,12 @@ def _row_levels(x, norm, eps, levels, scales, sums):
         scale = np.float32(1.0) / np.sqrt(squares / np.float32(len(x)) + eps)
         for d in range(len(x)):
             numbers[d] *= scale * norm[d]
+    return numbers
+
+
+@njit(fastmath=True, nogil=True, error_model="numpy")
+def _row_levels(x, norm, eps, levels, scales, sums):
+    numbers = normed(x, norm, eps)
     for group in range(len(scales)):
         first = group * GROUP
         scales[group], sums[group] = _group_levels(numbers[first : first + GROUP], levels[first : first + GROUP])

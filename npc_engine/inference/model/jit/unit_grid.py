@@ -12,17 +12,15 @@ from numba.extending import intrinsic
 
 from npc_engine.inference.model.jit import emit, unit
 from npc_engine.inference.model.jit.emit import LANES
-from npc_engine.inference.model.jit.grid import GROUP, TILE_BYTES, TILE_NUMBERS
+from npc_engine.inference.model.jit.grid import FEW, GROUP, TILE_BYTES, TILE_NUMBERS, normed
 from npc_engine.inference.model.jit.kept import compiled
-from npc_engine.inference.model.jit.numbers import narrowed, number
+from npc_engine.inference.model.jit.numbers import narrowed
 from npc_engine.inference.model.jit.unit import LINE_BYTES, LINES, REGISTER_BYTES
 
 _WIDE = 2
 """Registers of outputs, and of rows, that are multiplied with each other while they are loaded."""
 
 _LOADS, _NIBBLES, _BITS = 4, 8, 4
-_FEW = 1 << 14
-"""Numbers up to which another thread makes rows no faster: it has begun, for the product."""
 
 
 def _block(rows, outputs):
@@ -222,7 +220,7 @@ def _rows(x, norm, eps):
     """
     full, steps = -(-len(x) // LINES), x.shape[1] // GROUP
     rows = unit.aligned(full * LINES * x.shape[1]).reshape(full, steps, LINES, GROUP)
-    if x.size <= _FEW:
+    if x.size <= FEW:
         for row in range(len(x)):
             _row(x[row], norm, eps, rows[row // LINES, :, row % LINES])
     else:
@@ -233,16 +231,7 @@ def _rows(x, norm, eps):
 
 @njit(fastmath=True, nogil=True, error_model="numpy")
 def _row(x, norm, eps, out):
-    numbers = np.empty(len(x), np.float32)
-    for d in range(len(x)):
-        numbers[d] = number(x[d])
-    if len(norm):
-        squares = np.float32(0.0)
-        for d in range(len(x)):
-            squares += numbers[d] * numbers[d]
-        scale = np.float32(1.0) / np.sqrt(squares / np.float32(len(x)) + eps)
-        for d in range(len(x)):
-            numbers[d] *= scale * norm[d]
+    numbers = normed(x, norm, eps)
     for step in range(len(out)):
         for d in range(GROUP):
             out[step, d] = narrowed(numbers[step * GROUP + d])
