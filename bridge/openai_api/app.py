@@ -85,6 +85,7 @@ class Api:
         """POST /v1/chat/completions."""
         watch = self._metrics.watch()
         body = read_body(ChatBody, await _json(request))
+        self._check_length(sum(len(message.content) for message in body.messages), "messages")
         prompt = await self._writer.write(body.messages, body.user or "")
         asked = self._request(body, prompt.ids, "messages")
         form = ChatForm(asked.id, self._served.name, usage_asked=_usage_asked(body))
@@ -154,11 +155,24 @@ class Api:
     async def _prompt_ids(self, prompt: str | list[int]) -> tuple[int, ...]:
         tokenizer = self._served.tokenizer
         if isinstance(prompt, str):
+            self._check_length(len(prompt), "prompt")
             return tuple(await unhurried(len(prompt), partial(tokenizer.encode_whole, prompt)))
         if max(prompt) >= tokenizer.vocab_size:
             most = tokenizer.vocab_size - 1
             raise Refusal(400, f"`prompt`: token ids go up to {most}.", param="prompt", code="invalid_value")
         return tuple(prompt)
+
+    def _check_length(self, characters: int, param: str) -> None:
+        """Raise Refusal for what is too long whatever its tokens are: telling them all apart takes everybody's time."""
+        window = self._served.generator.max_context
+        if characters > window * self._served.tokenizer.longest:
+            raise Refusal(
+                400,
+                f"`{param}`: the prompt has {characters} characters, and prompt and answer together may have "
+                f"{window} tokens. Send less, or start the server with a larger max_context.",
+                param=param,
+                code="context_length_exceeded",
+            )
 
     def _request(self, body: Body, ids: tuple[int, ...], param: str) -> Request:
         """The request to the engine. An answer may be as long as was asked for, and as there is room."""

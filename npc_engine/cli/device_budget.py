@@ -26,5 +26,5 @@ def check_device_budget(budget: int, least: int, max_context: int) -> None:
     if budget < least:
         raise OperatorError(
             f"A device_budget of {size(budget)} does not hold one context of {max_context} tokens.",
-            remedy=f"Allow at least {least:,} bytes, or lower max_context.",
+            remedy=f"Allow at least {least:,} bytes, or lower --max-context.",
         )

@@ -49,13 +49,18 @@ class Races:
         self._us: dict[str, dict[str, float]] = {}
 
     def of(self, name: str, runs: Callable[[], Mapping[str, Run]]) -> dict[str, float]:
-        """Microseconds of the best call of each of ``runs``, which are only made if they are to be run."""
+        """Microseconds of the best call of each of ``runs``, which are only made if they are to be run.
+
+        Who is known and does not run this time stays known: it may be able to again.
+        """
         known = self._known.get(name, {})
-        if self._steady < STEADY or not known:
-            best = race(runs())
-            known = {who: min(us, known.get(who, us)) for who, us in best.items()}
-        self._us[name] = known
-        return known
+        if self._steady >= STEADY and known:
+            self._us[name] = known
+            return known
+        best = race(runs())
+        found = {who: min(us, known.get(who, us)) for who, us in best.items()}
+        self._us[name] = known | found
+        return found
 
     @property
     def _found_faster(self) -> bool:

@@ -4,6 +4,7 @@ Two encoders over one vocabulary: ``markup`` for the engine's own text, in which
 meant, and ``text`` for what players and designers write, in which they are ordinary characters and always stay so.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer as _Tokenizer
@@ -33,6 +34,11 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """Ids there are, control tokens included."""
         return int(self._markup.get_vocab_size())
+
+    @cached_property
+    def longest(self) -> int:
+        """Characters of the longest token: so many times as long as its number of tokens a text may be at most."""
+        return max(map(len, self._markup.get_vocab()))
 
     def encode_markup(self, text: str) -> list[int]:
         """Ids of template text; control tokens in it are control tokens. Adds nothing at either end."""

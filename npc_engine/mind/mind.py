@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError, UnknownMood
+from npc_engine.errors import LimitExceeded, NpcEngineError, OperatorError, SchemaUnsupported, UnknownMood
 from npc_engine.inference.grammar import Grammar, Grammars
 from npc_engine.inference.request import CacheState, FinishReason, Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
@@ -249,7 +249,8 @@ class Mind:
     ) -> JsonValue:
         """Its answer to ``question``, a value that ``schema`` allows; it never learns of it.
 
-        Raises SchemaUnsupported, and LimitExceeded for a question that does not fit or a value that does not end.
+        Raises SchemaUnsupported, also for a schema that turns out to lead nowhere, and LimitExceeded for a question
+        that does not fit or a value that does not end.
         """
         grammar = await asyncio.to_thread(self._language.grammars.of_schema, schema)
         text, finish = await self._aside(question, MAX_VALUE, priority, grammar)
@@ -258,7 +259,14 @@ class Mind:
                 f"The answer did not end within {MAX_VALUE} tokens.",
                 remedy="Let the schema allow less: shorter strings, fewer entries.",
             )
-        value: JsonValue = json.loads(text)
+        try:
+            value: JsonValue = json.loads(text)
+        except ValueError:
+            # The grammar ended where nothing that it allows could be spelt.
+            raise SchemaUnsupported(
+                "The schema can't be kept to: it led to where no value can be completed.",
+                remedy="Make its patterns simpler.",
+            ) from None
         return value
 
     async def act(
@@ -290,7 +298,7 @@ class Mind:
         question = f"({self.persona.name} does this now: {wanted.description} Say with what, as JSON.)"
         try:
             args = await self.decide(question, schema, priority=priority)
-        except LimitExceeded:
+        except (LimitExceeded, SchemaUnsupported):
             return None  # an action that can't be told in full is none
         assert isinstance(args, dict)
         return Deed(wanted.name, args)

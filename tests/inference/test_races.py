@@ -70,6 +70,15 @@ def test_one_busy_start_does_not_decide(contest: Contest, tmp_path: Path) -> Non
     assert contest.asked == 2 + STEADY
 
 
+def test_who_can_not_run_today_stays_known(contest: Contest, tmp_path: Path) -> None:
+    contest.start(tmp_path)
+    del contest.us["hare"]
+    assert contest.start(tmp_path) == {"tortoise": 20.0}
+    for _ in range(STEADY):
+        contest.start(tmp_path)
+    assert contest.start(tmp_path) == {"hare": 10.0, "tortoise": 20.0}
+
+
 def test_starts_on_a_busy_machine_settle_nothing(contest: Contest, tmp_path: Path) -> None:
     contest.load, contest.us["hare"] = 99.0, 500.0
     settle(contest, tmp_path)

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from npc_engine.config import example_worlds
+from npc_engine.errors import LimitExceeded, SchemaUnsupported
 from npc_engine.inference.load import LoadedEngine, load_engine
 from npc_engine.inference.request import Priority
 from npc_engine.inference.thread import EngineThread
@@ -16,7 +17,7 @@ from npc_engine.mind.actions import Action, filled, present
 from npc_engine.mind.judgement import Judge
 from npc_engine.persona.loading import load_library
 from npc_engine.world.actions import ActionBook, Offers, Scope
-from npc_engine.world.events import ReplyAction, Update
+from npc_engine.world.events import ReplyAction, ReplyDone, Update
 from tests.village import Village, language_of, open_village
 
 HOLDING = ["iron key", "hammer"]
@@ -143,3 +144,20 @@ async def test_decisions_of_the_default_model_are_valid_many_at_once(village: Vi
     found = await asyncio.gather(*(village.world.decide("hesta", *each) for each in asked))
     for value, (_, schema) in zip(found, asked, strict=True):
         jsonschema.validate(value, schema)
+
+
+NOWHERE = {
+    "type": "object",
+    "properties": {"a": {"type": "string", "pattern": r"[\p{L}\p{N}]{1,300}(\p{Lu}\p{Ll}*){1,100}"}},
+    "required": ["a"],
+}
+
+
+async def test_a_schema_that_leads_nowhere_is_named_and_no_deed_is_done_by_it(village: Village) -> None:
+    with pytest.raises((SchemaUnsupported, LimitExceeded)):
+        await village.world.decide("hesta", "What is the word?", NOWHERE)
+    book = ActionBook()
+    book.register(Scope(npc="hesta"), [Action("pour_drink", "Pour a drink for a guest.", NOWHERE)])
+    events = await village.talk("hesta", "I'm thirsty. Pour me a drink!", offers=Offers(book))
+    assert isinstance(events[-1], ReplyDone)
+    assert not any(isinstance(event, ReplyAction) for event in events)

@@ -12,6 +12,7 @@ from npc_engine.errors import Overloaded
 from npc_engine.inference.load import LoadedEngine
 from npc_engine.inference.request import FinishReason, Output, Timings, Usage
 from npc_engine.inference.thread import EngineThread
+from npc_engine.inference.tokenizer import Tokenizer
 from tests.bridge.openai_api.conftest import CONTEXT, Serve
 from tests.village import Overheard
 
@@ -217,6 +218,23 @@ async def test_what_is_no_json_or_too_much_of_it_is_refused(plain: httpx.AsyncCl
     assert (deep.status_code, deep.json()["error"]["code"]) == (400, "invalid_json")
     huge = await plain.post("/v1/chat/completions", content=b" " * (3 << 20))
     assert (huge.status_code, huge.json()["error"]["code"]) == (413, "body_too_large")
+
+
+async def test_what_is_too_long_whatever_its_tokens_is_not_told_apart(
+    plain: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> list[int]:
+        raise AssertionError("told apart all the same")
+
+    monkeypatch.setattr(Tokenizer, "encode_text", never)
+    monkeypatch.setattr(Tokenizer, "encode_whole", never)
+    words = "word " * 300_000
+    for path, body in (
+        ("chat/completions", {"messages": [{"role": "user", "content": words}]}),
+        ("completions", {"prompt": words}),
+    ):
+        answer = await plain.post(f"/v1/{path}", json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
 
 
 async def test_openais_client_knows_the_errors(client: openai.AsyncOpenAI) -> None:
