@@ -93,6 +93,8 @@ def describe(value: object) -> str:
         return f"{value!r}" if len(value) <= 40 else f"a string of {len(value)} characters"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | dict) and not value:
+        return name.replace("a ", "an empty ", 1)
     return f"{name} ({value})" if isinstance(value, int | float) else name
 
 

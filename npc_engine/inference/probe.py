@@ -112,7 +112,15 @@ class Choice:
         """One line for a log."""
         dtype = str(self.dtype).removeprefix("torch.")
         decode = _JIT if self.jit else self.decode
-        return f"{self.device} · {dtype} · {self.linear} linear · {decode} attention, {self.fastest_prompt} for prompts"
+        attention = f"{decode} attention, {self.fastest_prompt} for prompts"
+        return f"{self.device} · {dtype} · {self._weights} · {attention}"
+
+    @property
+    def _weights(self) -> str:
+        if self.exact:
+            return f"weights as stored, {self.linear} linear"
+        others = "eight" if self.int8 else f"as stored, {self.linear} linear"
+        return f"weights in four bits where they are, others {others}"
 
 
 def best_device() -> torch.device:

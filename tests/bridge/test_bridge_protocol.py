@@ -174,7 +174,7 @@ def test_actions_are_for_an_npc_a_persona_or_all(scope: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "path", "says"),
     [
-        ({"scope": {}}, "scope", "expected exactly one of `npc`, `persona` and `all`: true, got a map; it is whose"),
+        ({"scope": {}}, "scope", "expected exactly one of `npc`, `persona` and `all`: true, got an empty map; it is"),
         ({"scope": {"npc": "a", "persona": "b"}}, "scope", "expected exactly one of"),
         ({"scope": {"all": False}}, "scope", "expected exactly one of"),
         ({"scope": "all"}, "scope", "expected a map, got 'all'; it is whose they are: {npc}, {persona} or {all: true}"),

@@ -8,7 +8,7 @@ import torch
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Span, make_batch
 from npc_engine.inference.model.jit.operations import JitOperations, JitRows
-from npc_engine.inference.model.jit.prompts import CompiledPrompts, LibraryPrompts, prompt_kernels
+from npc_engine.inference.model.jit.prompts import CompiledPrompts, LibraryPrompts, prompt_kernels, unit_steps
 from npc_engine.inference.model.jit.trial import make_trial
 from npc_engine.inference.model.kernels import Attention, cascade, sdpa
 from npc_engine.inference.model.operations import PlainOperations, Rope
@@ -48,14 +48,18 @@ def filled(spec: ModelSpec, slots: int, capacity: int, shared: int) -> Slots:
     return store
 
 
-@pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 32), (14, 2, 64), (2, 1, 128)])
-@pytest.mark.parametrize("shared", [0, 70])
+@pytest.mark.parametrize("sizes", [(9, 3, 64), (4, 4, 48), (14, 2, 64), (2, 1, 128)])
+@pytest.mark.parametrize("shared", [0, 64, 71])
 @pytest.mark.parametrize("lengths", [(1, 1, 1, 1, 1), (1, 9, 8, 1, 1), (9, 9, 7, 8, 5)])
 @pytest.mark.parametrize("with_norms", [False, True])
+@pytest.mark.parametrize("by_unit", [False, True])
 def test_attention_and_what_it_stores_are_the_librarys(
-    sizes: tuple[int, int, int], shared: int, lengths: tuple[int, ...], with_norms: bool
+    sizes: tuple[int, int, int], shared: int, lengths: tuple[int, ...], with_norms: bool, by_unit: bool
 ) -> None:
     spec = spec_of(*sizes)
+    steps = unit_steps(spec) if by_unit else None
+    if by_unit and (not shared or steps is None):
+        pytest.skip("nothing for the unit to do, or no unit for heads of that size")
     spans = [
         Span(slot, end - rows, rows, True, shared)
         for slot, (end, rows) in enumerate(zip((150, 131, 97, 150, 80), lengths, strict=True))
@@ -70,7 +74,7 @@ def test_attention_and_what_it_stores_are_the_librarys(
     ours_in.keys.copy_(theirs_in.keys)
     ours_in.values.copy_(theirs_in.values)
     theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, norms, batch, theirs_in, 0)
-    ours = JitOperations(spec, rope, CompiledPrompts(spec), None).attend(qkv, norms, batch, ours_in, 0)
+    ours = JitOperations(spec, rope, CompiledPrompts(spec), steps).attend(qkv, norms, batch, ours_in, 0)
     torch.testing.assert_close(ours_in.keys, theirs_in.keys, rtol=0.02, atol=0.03)
     assert torch.equal(ours_in.values, theirs_in.values)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)

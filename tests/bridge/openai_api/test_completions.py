@@ -160,7 +160,7 @@ async def test_a_text_is_continued_as_it_is(
 @pytest.mark.parametrize(
     ("body", "param", "said"),
     [
-        ([], None, "expected a map, got a list"),
+        ([], None, "expected a map, got an empty list"),
         ({}, "messages", "missing"),
         ({"messages": []}, "messages", "at least 1"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "system, developer, user or assistant"),
