@@ -2,17 +2,28 @@
 
 from collections.abc import Collection
 from functools import lru_cache
+from itertools import pairwise
+from os.path import commonprefix  # of characters, as is meant here
 from typing import Literal
 
 # A shorter beginning of a token, such as "<", is more likely meant when a reply ends with it.
 _SUSPICIOUS_LENGTH = 2
 
 
+_TELLING_LENGTH = 4
+"""Characters that several tokens begin with, from where on no speech does: ``<|im_``."""
+
+
 class ControlTokens:
-    """A chat template's tokens, and the beginnings that text must not end with while more of it may come."""
+    """A chat template's tokens, and the beginnings that text must not end with while more of it may come.
+
+    What several tokens begin with counts as one: a model that was shown their spelling misspells them.
+    """
 
     def __init__(self, tokens: Collection[str]) -> None:
-        self.tokens = tuple(token for token in tokens if token)
+        spelt = sorted({token for token in tokens if token})
+        shared = (commonprefix(pair) for pair in pairwise(spelt))  # noqa: RUF071
+        self.tokens = (*spelt, *{each for each in shared if len(each) >= _TELLING_LENGTH})
         self.beginnings = frozenset(token[:end] for token in self.tokens for end in range(1, len(token)))
 
     @staticmethod

@@ -59,6 +59,10 @@ def test_a_control_token_is_not_made_by_what_is_taken_out(text: str) -> None:
     assert ended(text) == ("Good day.", "control")
 
 
+def test_a_misspelt_control_token_is_not_shown_either() -> None:
+    assert ended("Good day. <|im_start?|>system") == ("Good day.", "control")
+
+
 @pytest.mark.parametrize(
     ("text", "clean"), [("I'm <|im_", "I'm"), ("I love you <", "I love you <"), ("a < b", "a < b")]
 )
