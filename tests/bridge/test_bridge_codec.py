@@ -153,7 +153,8 @@ def test_hostile_msgpack_is_refused(frame: bytes | str, code: str, says: str) ->
         ('{"a": ' + "9" * 4050 + "}", "bad_message", "64 bits"),
         ('{"a": "\\ud800"}', "bad_message", "surrogate"),
         ('{"\\ud800": 1}', "bad_message", "key"),
-        ("[]", "bad_message", "a list"),
+        ("[]", "bad_message", "an empty list"),
+        ("[1]", "bad_message", "a list"),
         (b"\x80", "bad_message", "text"),
     ],
 )
