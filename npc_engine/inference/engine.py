@@ -22,6 +22,8 @@ from npc_engine.inference.request import Budgets, CacheState, EngineStats, Finis
 from npc_engine.inference.sampling import choose
 from npc_engine.inference.scheduler import Scheduler, Work
 from npc_engine.inference.sequence import Sequence
+from npc_engine.inference.team_size import TeamSize
+from npc_engine.inference.teams import compute_with
 from npc_engine.inference.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
@@ -34,9 +36,13 @@ _GROWTH = 64
 class Engine:
     """Continues token sequences, many at a time, and keeps their attention state between requests."""
 
-    def __init__(self, runner: Runner, tokenizer: Tokenizer, slots: Slots, cache: KvCache) -> None:
+    def __init__(
+        self, runner: Runner, tokenizer: Tokenizer, slots: Slots, cache: KvCache, team_size: TeamSize | None = None
+    ) -> None:
+        """Without a ``team_size`` torch's number of threads stays as it is."""
         self._runner, self._tokenizer = runner, tokenizer
         self._slots, self._cache = slots, cache
+        self._team_size = team_size
         self._scheduler = Scheduler()
         self._counters = Counters()
         self._sequences: dict[str, Sequence] = {}
@@ -210,15 +216,20 @@ class Engine:
             token_ids.extend(sequence.tokens[start:end])
         runner = self._runner
         batch = make_batch(spans, token_ids, fold=runner.spec.group, dtype=runner.dtype, device=runner.device)
-        started = time.monotonic()
+        if self._team_size is not None:
+            compute_with(self._team_size.threads)
+        started, busy = time.monotonic(), time.thread_time()
         logits = runner.forward(batch, self._slots)
         if any(sequence.request.scored for sequence, _ in work):
             logits = _score(work, spans, logits)
         sampling = [s for s, length in work if s.samples_after(length)]
         chosen = choose(logits, [s.chooser for s in sampling]) if sampling else []
+        ended = time.monotonic()
         if sampling or runner.device.type == "cpu":
             # Otherwise the device has only been told what to do: choosing waits for it.
-            self._scheduler.step_size.ran(_prompt_tokens(work), time.monotonic() - started)
+            self._scheduler.step_size.ran(_prompt_tokens(work), ended - started)
+        if self._team_size is not None:
+            self._team_size.ran(_kind(work), ended - started, time.thread_time() - busy, ended)
         self._counters.ran(len(chosen))
         self._deliver(work, dict(zip(map(id, sampling), chosen, strict=True)))
 
@@ -351,6 +362,12 @@ class Engine:
 
 def _prompt_tokens(work: list[Work]) -> int:
     return sum(length for sequence, length in work if not sequence.replying)
+
+
+def _kind(work: list[Work]) -> tuple[int, int]:
+    """Steps of one kind take about as long: how many tokens they compute, and look back on, to a power of two."""
+    computed, seen = sum(length for _, length in work), sum(s.computed + length for s, length in work)
+    return computed.bit_length(), seen.bit_length()
 
 
 def _score(work: list[Work], spans: list[Span], logits: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,7 @@ from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
 from npc_engine.inference.probe import Choice, best_device, checked, compiles, probe, races_of
+from npc_engine.inference.team_size import TeamSize
 from npc_engine.inference.teams import leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
 
@@ -34,6 +35,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 class EngineOptions:
     """``dtype`` and ``device`` None: what the probe finds best. ``weights`` is auto, exact or int8.
 
+    ``threads`` None: as many as the cores this process may use, and fewer while other programs are busy.
     Budgets are bytes of attention state. ``disk`` is the folder of its lowest tier; without one there is none.
     ``disk_codec`` is ``int4`` or ``raw``. ``timings`` is the folder of what was measured before; without one each start
     measures.
@@ -108,7 +110,9 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
         copies,
     )
     return_freed()
-    return LoadedEngine(Engine(runner, tokenizer, slots, cache), tokenizer, spec, choice)
+    adapts = options.threads is None and choice.device.type == "cpu"
+    team_size = TeamSize(torch.get_num_threads()) if adapts else None
+    return LoadedEngine(Engine(runner, tokenizer, slots, cache, team_size), tokenizer, spec, choice)
 
 
 def _load_parts(folder: Path, spec: ModelSpec, choice: Choice, max_context: int) -> tuple[Runner, Tokenizer, Choice]:

@@ -25,3 +25,9 @@ def without_team() -> None:
     """Have the calling thread compute alone from now on. What MKL computes keeps to a setting of its own."""
     torch.get_num_threads()  # which would otherwise set this thread's number at its first product
     threadpool_limits(1, user_api="openmp")
+
+
+def compute_with(threads: int) -> None:
+    """Have the calling thread compute with so many, itself included. Its team stays: who isn't needed sleeps."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)  # compiled kernels ask torch

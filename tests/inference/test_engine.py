@@ -1,5 +1,7 @@
 """Claims about the engine, against the library's own generation and a tiny random model in float32."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from npc_engine.inference.engine import Engine
 from npc_engine.inference.load import EngineOptions, LoadedEngine, load_engine
 from npc_engine.inference.model.kernels import ATTENTION_KERNELS, cascade
 from npc_engine.inference.request import FinishReason, Output, Priority, Request, Sampling
+from npc_engine.inference.team_size import TeamSize
 from tests.tiny import configs, make_tiny
 
 FP32 = EngineOptions(dtype="float32", device="cpu", max_batch=8, max_context=512)
@@ -82,6 +85,45 @@ def test_a_second_turn_reads_only_what_is_new(loaded: LoadedEngine) -> None:
     usage = drain(loaded.engine)["b"][-1].usage
     # The last sampled token was never fed, so it is new, like the three of the next line.
     assert usage.prompt_tokens - usage.cached_tokens == 4
+
+
+class Restless(TeamSize):
+    """Another number of threads for each step, whatever the last ones took."""
+
+    def ran(self, kind: object, seconds: float, busy: float, now: float) -> None:
+        """See TeamSize."""
+        assert torch.get_num_threads() == self.threads
+        assert seconds > 0
+        assert busy > 0
+        self.threads = self.threads % 3 + 1
+
+
+@pytest.fixture
+def threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads_as_before")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_how_many_threads_compute_changes_no_answer(tiny: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    options = replace(FP32, dtype=dtype)
+    requests = [greedy(str(i), prompt, tokens=30) for i, prompt in enumerate(PROMPTS)]
+    expected = generate(load_engine(tiny, replace(options, threads=2)).engine, *requests)
+    monkeypatch.setattr("npc_engine.inference.load.TeamSize", Restless)
+    assert generate(load_engine(tiny, options).engine, *requests) == expected
+
+
+@pytest.mark.usefixtures("threads_as_before")
+def test_threads_that_were_asked_for_compute_in_each_step(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npc_engine.inference.load.TeamSize", Restless)
+    engine = load_engine(tiny, replace(FP32, threads=2)).engine
+    torch.set_num_threads(2)  # those of this thread, on which the engine steps
+    engine.submit(greedy("npc", PROMPTS[1]))
+    while engine.has_work:
+        engine.step()
+        assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("width", [3, 12])

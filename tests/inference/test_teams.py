@@ -51,6 +51,34 @@ def test_a_thread_that_ends_takes_its_team_along() -> None:
     assert with_team > 0  # so that the count is known to see one
 
 
+_CHANGES = """
+import threading, time
+import psutil, torch
+from npc_engine.inference.teams import compute_with
+
+state = torch.randn(4, 1024, 1024)
+
+def run():
+    counts = set()
+    for turn in range(50):
+        for threads in 2, 1:
+            compute_with(threads)
+            state.exp()
+            if turn:
+                counts.add(psutil.Process().num_threads())
+    print(*counts)
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_team_that_is_not_needed_for_a_while_is_kept_and_not_joined_by_another() -> None:
+    done = subprocess.run([sys.executable, "-c", _CHANGES], capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) == 1
+
+
 def test_an_engine_is_loaded_without_leaving_a_team(tmp_path: Path) -> None:
     folder, options = make_tiny(tmp_path), EngineOptions(dtype="float32", device="cpu", max_context=512)
     load_engine(folder, options)
