@@ -72,13 +72,6 @@ class JitOperations:
         ]
         return join(parts)
 
-    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        use_threads()
-        out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
-        gate(bits(gate_up), bits(out))
-        return out
-
     def _decode(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
         spec = self._spec
         rows = query[group.row : group.row + group.count]
@@ -128,6 +121,13 @@ class JitRows:
         use_threads()
         out = torch.empty_like(x)
         norm(bits(x), self._converted(weight), np.float32(eps), bits(out))
+        return out
+
+    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
+        """See Rows."""
+        use_threads()
+        out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
+        gate(bits(gate_up), bits(out))
         return out
 
     def levels(

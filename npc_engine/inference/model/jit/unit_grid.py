@@ -158,6 +158,24 @@ def _on_top(builder, numbers, line, index):
 _write, _add = _delivery(_as_bits), _delivery(_on_top)
 
 
+@intrinsic
+def _gate(_context, part, rows, target, apart):  # noqa: ARG001
+    """Of ``part`` float32 [rows, 2 * LANES] silu(left half) * right half, as bfloat16; rows ``apart`` bytes."""
+
+    def generate(context, builder, signature, args):
+        part, rows, target, apart = emit.begins(context, builder, signature, args)
+        with cgutils.for_range(builder, rows) as loop:
+            line = emit.at(builder, part, loop.index, 2 * 4 * LANES)
+            left = emit.load(builder, line, emit.FLOATS, 4)
+            right = emit.load(builder, builder.add(line, emit.constant(4 * LANES)), emit.FLOATS, 4)
+            gated = builder.fmul(builder.fmul(left, emit.logistic(builder, left)), right)
+            there = builder.add(target, builder.mul(apart, loop.index))
+            _as_bits(builder, gated, there, emit.constant(0))
+        return context.get_dummy_value()
+
+    return types.void(part, types.intp, target, types.intp), generate
+
+
 @compiled
 def product(x, norm, eps, weights, grid, bias, out):
     """See ``grid.product``."""
@@ -178,6 +196,15 @@ def add_product(x, norm, eps, weights, grid, bias, stream):
         part = _multiply(weights[first:end], grid[first:end], rows)
         where = first * LANES
         _add(part, added[where:], len(x), part.shape[1], stream[:, where:], stream.strides[0])
+
+
+@compiled
+def gated_product(x, norm, eps, weights, grid, out):
+    """``out`` uint16 [rows, outputs / 2]: silu of the left half of what ``product`` gives, times its right half."""
+    rows, half = _rows(x, norm, eps), len(weights) // 2
+    for tile in prange(half):
+        part = _multiply(weights[tile::half], grid[tile::half], rows)
+        _gate(part, len(x), out[:, tile * LANES :], out.strides[0])
 
 
 @njit(nogil=True)
