@@ -213,9 +213,7 @@ def _masked(builder, name, left, right):
     """What AVX-512's instruction makes of all lanes."""
     kind = ir.FunctionType(FLOATS, [FLOATS, right.type, FLOATS, I16, I32])
     instruction = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx512.mask.{name}.ps.512")
-    return builder.call(
-        instruction, [left, right, ZEROS, ir.Constant(I16, _ALL_LANES), ir.Constant(I32, _AS_SET)]
-    )
+    return builder.call(instruction, [left, right, ZEROS, ir.Constant(I16, _ALL_LANES), ir.Constant(I32, _AS_SET)])
 
 
 def transposed(builder, rows):

@@ -136,7 +136,7 @@ class JitFourBitLinear:
         use_threads()
         out = torch.empty(len(x), self._outputs // 2, dtype=torch.bfloat16)
         if self._products(x) is unit_grid and len(self._weights) % 2 == 0:
-            unit_grid.gated_product(numbers(x), self._norm, self._eps, self._weights, self._grid, bits(out))
+            unit_grid.gated_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
         else:
             gate(bits(self(x)), bits(out))
         return out
