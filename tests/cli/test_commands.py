@@ -134,3 +134,33 @@ def test_progress_that_nobody_watches_is_one_line_a_step(capsys: pytest.CaptureF
         progress.begin("Downloading [x]", 100)
         progress.advance(50)
     assert capsys.readouterr().err == "first time here\nDownloading [x] ...\n"
+
+
+def test_a_long_step_that_nobody_watches_says_now_and_then_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    progress = ShownProgress()
+
+    def advance(done: int, at: float) -> None:
+        nonlocal now
+        now = at
+        progress.advance(done)
+
+    progress.begin("Compiling", 17, "kernels")
+    advance(1, at=5.0)
+    advance(3, at=11.0)
+    advance(4, at=15.0)
+    progress.begin("Downloading", 93_000_000)
+    advance(9_000_000, at=16.0)
+    advance(60_000_000, at=26.0)
+    progress.begin("Converting")
+    advance(5, at=99.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "Compiling ...",
+        "  3 of 17 kernels",
+        "Downloading ...",
+        "  60.0 MB of 93.0 MB",
+        "Converting ...",
+    ]
