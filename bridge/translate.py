@@ -119,6 +119,14 @@ def from_summary(summary: events.NpcSummary) -> protocol.NpcSummary:
     return protocol.NpcSummary(npc=summary.npc, persona=summary.persona, name=summary.name, active=summary.active)
 
 
+def from_change(change: events.NpcChanged) -> protocol.NpcChanged:
+    """What subscribers are told about an NPC."""
+    now = change.summary
+    return protocol.NpcChanged(
+        npc=now.npc, what=change.what, persona=now.persona, name=now.name, active=now.active, mood=change.mood
+    )
+
+
 def from_info(info: events.NpcInfo, re: int | str) -> protocol.NpcInfo:
     """What an inspector is told."""
     return protocol.NpcInfo.model_validate(

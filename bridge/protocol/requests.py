@@ -13,7 +13,7 @@ from bridge.protocol.base import Fact, Integer, Message, Name, NpcId, Part, Requ
 
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
-Topic = Literal["stats"]
+Topic = Literal["stats", "npc", "log"]
 _TIERS = ("device_bytes", "ram_bytes", "disk_bytes")
 _BUDGETS = (*_TIERS, "tokens_per_second")
 
@@ -249,7 +249,7 @@ class Subscribe(NumberedRequest):
     """Ask to be told about topics from now on, and about nothing else."""
 
     type: Literal["subscribe"] = "subscribe"
-    topics: list[Topic] = Field(description="what to be told about; 'stats' is all there is, [] ends it")
+    topics: list[Topic] = Field(description="what to be told about, [] for nothing")
 
 
 AnyRequest = (

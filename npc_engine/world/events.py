@@ -10,6 +10,7 @@ from npc_engine.inference.request import CacheState, EngineStats, FinishReason, 
 from npc_engine.world.actions import Offers
 
 SpeakerKind = Literal["player", "npc", "system"]
+Change = Literal["spawned", "despawned", "forgotten", "updated", "spoke"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,21 @@ ReplyEvent = ReplyStarted | ReplyDelta | ReplySentence | ReplyAction | ReplyDone
 
 @dataclass(frozen=True, slots=True)
 class NpcSummary:
-    """One line about an NPC. ``active`` is false once it was despawned."""
+    """One line about an NPC. ``active`` is false once it was despawned or forgotten."""
 
     npc: str
     persona: str
     name: str
     active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NpcChanged:
+    """What became of an NPC, and how it is now. That it spoke is told; what it said is for those who heard it."""
+
+    what: Change
+    summary: NpcSummary
+    mood: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ from npc_engine.store import Entry, EntryKind, Journal, NewEntry, NpcRecord
 from npc_engine.world.actions import Offers
 from npc_engine.world.calls import Calls
 from npc_engine.world.events import (
+    Change,
     Happening,
     MemoryCompacted,
+    NpcChanged,
     NpcInfo,
     NpcSummary,
     Remembered,
@@ -40,6 +42,7 @@ from npc_engine.world.events import (
 )
 from npc_engine.world.homes import home_of
 from npc_engine.world.records import Records, updated
+from npc_engine.world.watchers import Watchers
 
 SHOWN_ENTRIES = 50
 """Journal entries that ``inspect`` shows."""
@@ -74,7 +77,8 @@ class World:
         """With a ``seed``, the answers of each NPC come again, as far as arithmetic does."""
         self._library, self._journal = library, journal
         self._language, self._generator, self._seed = language, generator, seed
-        self._records = Records(journal)
+        self._records = Records(journal, self._changed)
+        self._watchers: Watchers[NpcChanged] = Watchers()
         self._minds: dict[str, Mind] = {}
         self._waking: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,6 +97,13 @@ class World:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for mind in self._minds.values():
             mind.rest()
+
+    def watch(self, watcher: Callable[[NpcChanged], None]) -> Callable[[], None]:
+        """Call ``watcher`` with whatever becomes of any NPC, whoever caused it, until what is returned is called.
+
+        It is called on the event loop, in the order of the changes, and must not block.
+        """
+        return self._watchers.add(watcher)
 
     async def spawn(
         self, npc: str, persona: str, *, world: str | None = None, variables: Mapping[str, str] | None = None
@@ -159,10 +170,8 @@ class World:
         if update.mood is not None:
             mind.check_mood(update.mood)
         changed = updated(self._records.known(update.npc), update)
-        circumstances = _circumstances(changed)
-        mind.check_circumstances(circumstances)
+        mind.check_circumstances(_circumstances(changed))
         await self._records.store(changed)
-        mind.circumstances = circumstances
 
     def roster(self) -> Sequence[NpcSummary]:
         """Every NPC this world knows, active or parked, by id."""
@@ -371,6 +380,8 @@ class World:
         finally:
             mind.answered(said)
         self._hear(heard)
+        if said is not None:
+            self._tell("spoke", self._records[mind.npc])
         for listener in (mind, *hearers):
             awake = self._minds.get(listener.npc) is listener
             if awake and (room := listener.compact()) is not None:
@@ -480,6 +491,15 @@ class World:
                 if room is not None:
                     await self._compacted(mind, room)
             return self._minds[npc]
+
+    def _changed(self, what: Change, record: NpcRecord) -> None:
+        """Have its mind know how things are by now, then whoever watches."""
+        if what == "updated" and (mind := self._minds.get(record.npc)) is not None:
+            mind.circumstances = _circumstances(record)
+        self._tell(what, record)
+
+    def _tell(self, what: Change, record: NpcRecord) -> None:
+        self._watchers.tell(NpcChanged(what, self._summary(record), record.mood))
 
     def _summary(self, record: NpcRecord) -> NpcSummary:
         home = self._library.get(record.world)

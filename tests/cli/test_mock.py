@@ -38,12 +38,13 @@ from npc_engine.config import load_settings
 from npc_engine.inference.model.progress import Silent
 
 async def talk(prepared):
-    async with serving(prepared, host="127.0.0.1", port=0, token=None, http_port=int(sys.argv[2])) as doors:
+    async with serving(prepared) as doors:
         async with Client(doors.websocket.url) as client:
             await client.spawn("greta", "greta")
             print((await client.say("greta", "Good day.")).text)
 
-with prepare(load_settings({{"model": "mock", "data": sys.argv[1]}}), Silent()) as prepared:
+flags = {{"model": "mock", "data": sys.argv[1], "port": 0, "http_port": int(sys.argv[2])}}
+with prepare(load_settings(flags), Silent()) as prepared:
     asyncio.run(talk(prepared))
 print([name for name in {UNWANTED!r} if name in sys.modules])
 """

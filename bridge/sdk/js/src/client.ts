@@ -10,7 +10,7 @@ import { type Ending, Link } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { Npc } from "./npc.js";
 import {
-  type ClientMessage, type Decided, type Hello, type Json, type MemoryCompacted, type NpcInfo,
+  type ClientMessage, type Decided, type Hello, type Json, type LogLine, type MemoryCompacted, type NpcChanged, type NpcInfo,
   type NpcListing, type NpcSpawn, type NpcSummary, type NpcUpdate, type Priority, type ReplyAction, type RequestId,
   type Scope, type ServerMessage, type Speaker, type Stats, type Topic, VERSION, type Welcome,
 } from "./protocol.js";
@@ -24,6 +24,9 @@ export const DEFAULT_URL = "ws://127.0.0.1:8765";
 const ONCE: ReadonlySet<string> = new Set([
   "say", "event", "action.result", "decide", "remember", "npc.create", "scene.start", "scene.interject",
 ]);
+
+// Messages that answer no request and have listeners of their own.
+const TOLD: ReadonlySet<string> = new Set(["memory.compacted", "stats", "npc.changed", "log"]);
 
 // Close codes after which there is nothing to come back to: a wrong token, and another connection that took over.
 const FINAL: ReadonlySet<number> = new Set([1008, 4001]);
@@ -65,8 +68,12 @@ export interface EventOptions {
 export type ClientEvents = {
   /** An NPC's oldest lines left its prompt. */
   "memory.compacted": MemoryCompacted;
-  /** What was subscribed to. */
+  /** Of the topic `stats`: what the server has to do and what it keeps, about once a second. */
   stats: Stats;
+  /** Of the topic `npc`: what became of an NPC, whichever client caused it, and how it is now. */
+  "npc.changed": NpcChanged;
+  /** Of the topic `log`: a warning or an error of the server. */
+  log: LogLine;
   /** Any message that answers no request of ours, those above included. */
   message: ServerMessage;
   /** The connection was lost; the client tries to come back. */
@@ -214,7 +221,7 @@ export class Client {
     return (await this.#ask({ type: "stats", id: this.#id() })) as Stats;
   }
 
-  /** Be told about these topics from now on, and about no others: `client.on("stats", ...)`. */
+  /** Be told about these topics from now on, and about no others: `client.on("stats", ...)`, `"npc.changed"`, `"log"`. */
   async subscribe(...topics: Topic[]): Promise<void> {
     await this.#ask({ type: "subscribe", id: this.#id(), topics });
     this.#topics = topics;
@@ -298,7 +305,7 @@ export class Client {
       exchange.receive(message);
       if (exchange.ended) this.#exchanges.delete(exchange.request.id);
     } else if (message.re === undefined) {
-      if (message.type === "memory.compacted" || message.type === "stats") this.#listeners.tell(message.type, message as never);
+      if (TOLD.has(message.type)) this.#listeners.tell(message.type as keyof ClientEvents, message as never);
       this.#listeners.tell("message", message);
     }
   }

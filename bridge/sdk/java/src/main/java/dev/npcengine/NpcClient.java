@@ -323,7 +323,8 @@ public final class NpcClient implements AutoCloseable {
     /**
      * Be told about topics from now on, and about no others.
      *
-     * @param topics {@code "stats"} is all there is: {@link NpcListener#stats} gets them; none ends it
+     * @param topics {@code "stats"} for {@link NpcListener#stats}, {@code "npc"} for {@link NpcListener#changed},
+     *     {@code "log"} for {@link NpcListener#logged}; none for nothing
      * @return completes once it holds
      */
     public CompletableFuture<Void> subscribe(String... topics) {
