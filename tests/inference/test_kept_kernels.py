@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.nn import functional
 
+from npc_engine.inference.model.jit.instructions import has_unit
 from npc_engine.inference.model.jit.kept import _checksum
 from npc_engine.inference.published import publish
 
@@ -21,17 +24,30 @@ print(sum(gate.stats.cache_hits.values()), hex(out[0, 0]))
 """
 
 
-def run(folder: Path) -> tuple[str, str]:
-    """What a process that uses a kernel prints and logs, with kernels kept in ``folder``."""
-    with start(folder) as process:
+# Kernels of the unit for matrices have one body, and differ in where they bring what they multiplied.
+_PRODUCTS = """
+import numpy as np, torch
+from npc_engine.inference.model.jit.four_bit import JitFourBitLinear
+from npc_engine.inference.model.jit.instructions import has_unit
+assert has_unit()  # which asks the system for it
+weight = (torch.arange(64 * 64).view(64, 64) * 7 % 16).bfloat16()
+x, linear = torch.ones(16, 64).bfloat16(), JitFourBitLinear(weight, few_rows=0)
+products, added = linear(x), linear.add_to(torch.ones(16, 64), x)
+print(int(products[0, 0]), int((added - 1 - products.float()).abs().max()), int(linear.gated(x)[0, 0]))
+"""
+
+
+def run(folder: Path, program: str = _PROGRAM) -> tuple[str, str]:
+    """What a process that uses kernels prints and logs, with kernels kept in ``folder``."""
+    with start(folder, program) as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
     return out.strip(), err
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, program: str = _PROGRAM) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM],
+        [sys.executable, "-c", program],
         env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -54,6 +70,18 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kernels")
     assert run(folder)[0] == COMPILED
     return folder
+
+
+@pytest.mark.skipif(not has_unit(), reason="this processor has no unit for matrices")
+def test_kept_kernels_of_one_body_are_told_apart(tmp_path: Path) -> None:
+    weight = (torch.arange(64 * 64).view(64, 64) * 7 % 16).float()
+    row = weight.sum(dim=1)
+    gated = (functional.silu(row[0]) * row[32]).bfloat16()
+    for _ in range(2):
+        product, apart, through = run(tmp_path, _PRODUCTS)[0].split()
+        assert int(product) == int(row[0])
+        assert int(apart) == 0
+        assert int(through) == pytest.approx(int(gated), rel=0.01)
 
 
 def test_a_kernel_is_compiled_once(kept: Path) -> None:
