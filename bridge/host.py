@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from bridge.errand import run_errand
+from bridge.intents import Part, Start, Stop, Watch
 from bridge.log_feed import LogFeed
 from bridge.protocol import AnyAnswer, AnyRequest, Topic
-from bridge.session import Part, Session, Start, State, Stop, Watch
+from bridge.session import Session
+from bridge.states import State
 from bridge.translate import from_change, from_stats
 from npc_engine.world.actions import ActionBook
 from npc_engine.world.world import World

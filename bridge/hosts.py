@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from bridge.codec import Codec
 from bridge.host import Host
+from bridge.intents import GOING_AWAY, TAKEN_OVER
 from bridge.log_feed import LogFeed
 from bridge.protocol import Hello
-from bridge.session import GOING_AWAY, TAKEN_OVER, Rules, Session
+from bridge.session import Rules, Session
 from bridge.sessions import Sessions
 from npc_engine.world.world import World
 

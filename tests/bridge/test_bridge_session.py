@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bridge.codec import JSON, MSGPACK, Codec
+from bridge.intents import Ending, HangUp, Intent, Part, Return, Start, Stop, Watch
 from bridge.outbox import Outbox
 from bridge.protocol import (
     AnyAnswer,
@@ -24,22 +25,8 @@ from bridge.protocol import (
     Stats,
 )
 from bridge.rate import TokenBucket
-from bridge.session import (
-    TAKES,
-    TRANSITIONS,
-    Ending,
-    HangUp,
-    Intent,
-    Part,
-    Return,
-    Rules,
-    Session,
-    Start,
-    State,
-    Step,
-    Stop,
-    Watch,
-)
+from bridge.session import Rules, Session
+from bridge.states import TAKES, TRANSITIONS, State, Step
 
 HELLO: dict[str, Any] = {"type": "hello", "protocol": 1, "client": {"name": "test"}, "id": 0}
 LIMITS = Limits(
