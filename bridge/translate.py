@@ -36,6 +36,7 @@ def to_happening(event: protocol.Event, book: ActionBook) -> events.Happening:
         kind=event.kind,
         salience=event.salience,
         silent=event.silent,
+        max_tokens=event.max_tokens,
         offers=Offers(book),
     )
 

@@ -229,11 +229,25 @@ class Client:
         return Reply(self._open(request), lambda: self._cancel(request.id))
 
     def event(
-        self, hearers: Sequence[str], text: str, *, kind: str = "event", salience: float = 0.5, silent: bool = True
+        self,
+        hearers: Sequence[str],
+        text: str,
+        *,
+        kind: str = "event",
+        salience: float = 0.5,
+        silent: bool = True,
+        max_tokens: int | None = None,
     ) -> Reactions:
         """Something happens in front of ``hearers``. Await what is returned; unless silent, it has their reactions."""
         request = _made(
-            Event, id=next(self._ids), hearers=[*hearers], text=text, kind=kind, salience=salience, silent=silent
+            Event,
+            id=next(self._ids),
+            hearers=[*hearers],
+            text=text,
+            kind=kind,
+            salience=salience,
+            silent=silent,
+            max_tokens=max_tokens,
         )
         return Reactions(self._open(request), lambda: self._cancel(request.id))
 

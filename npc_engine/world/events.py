@@ -26,7 +26,7 @@ class Speaker:
 class Say:
     """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does.
 
-    ``offers`` is what it may do about it.
+    ``offers`` is what it may do about it. With ``max_tokens`` 0 it says nothing.
     """
 
     npc: str
@@ -41,13 +41,17 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something happens in front of ``hearers``. Silent: they remember it. Otherwise each of them reacts in words."""
+    """Something happens in front of ``hearers``. Silent: they remember it. Otherwise each of them reacts.
+
+    With ``max_tokens`` 0 they say nothing.
+    """
 
     hearers: tuple[str, ...]
     text: str
     kind: str = "event"
     salience: float = 0.5
     silent: bool = True
+    max_tokens: int | None = None
     offers: Offers = field(default_factory=Offers)
 
 

@@ -255,7 +255,14 @@ class World:
                 return
             # One after the other, since each of them hears what the others say.
             for npc in dict.fromkeys(happening.hearers):
-                say = Say(npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT, offers=happening.offers)
+                say = Say(
+                    npc,
+                    _WORLD_SPEAKER,
+                    happening.text,
+                    priority=Priority.AMBIENT,
+                    max_tokens=happening.max_tokens,
+                    offers=happening.offers,
+                )
                 with suppress(UnknownNpc):  # it may have left while others spoke
                     async with self._turn(npc) as mind:
                         others = await self._present(other for other in happening.hearers if other != npc)
@@ -344,19 +351,21 @@ class World:
         finally:
             # Whoever hung up or whatever failed: what was said is said, and everyone who was there heard it.
             await _to_the_end(self._keep(mind, hearers, answer, out))
-        await self._act(mind, hearers, say, answer.text, out)
+        await self._act(mind, hearers, say, answer, out)
         out.put_nowait(
             ReplyDone(mind.npc, answer.text, answer.finish, answer.usage, answer.timings, self._records[mind.npc].mood)
         )
 
-    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, answer: str, out: _Out) -> None:
+    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, answer: Answer, out: _Out) -> None:
         """Let ``mind``, which has given this answer, do what it was asked for, if it does anything."""
         actions = self._offered(mind, say.offers)
         if not actions:
             return
         people = (say.speaker.name, *(hearer.persona.name for hearer in hearers))
         there = self._there(mind.npc, people)
-        deed = await mind.act(say.text, answer, say.speaker.name, actions, there, priority=say.priority)
+        deed = await mind.act(
+            say.text, answer.text, say.speaker.name, actions, there, asked=answer.prompt, priority=say.priority
+        )
         if deed is not None:
             out.put_nowait(ReplyAction(mind.npc, self._calls.open(mind.npc, deed), deed.name, deed.args))
 

@@ -182,6 +182,32 @@ async def test_its_actions_are_random_and_valid_and_come_again(tmp_path: Path) -
     assert await play(1) != first
 
 
+async def test_deeds_without_words_are_as_random_and_what_came_of_them_is_remembered(served: Served) -> None:
+    peer = await open_peer(served.url)
+    await peer.ask(type="npc.spawn", id="spawn", npc="quiet", persona="greta")
+    give = {"name": "give", "description": "Give a thing.", "schema": GIVE}
+    await peer.ask(type="actions.register", id="r", scope={"npc": "quiet"}, actions=[give])
+    calls = []
+    for turn in range(24):
+        line = {"npc": "quiet", "speaker": {"id": "p", "name": "Mira"}, "text": f"Give me something, {turn}."}
+        await peer.send(type="say", id=turn, max_tokens=0, **line)
+        told = [await peer.receive()]
+        while told[-1]["type"] != "reply.done":
+            told.append(await peer.receive())
+        assert (told[0]["type"], told[-1]["text"]) == ("reply.start", "")
+        for action in told[1:-1]:
+            assert action["type"] == "reply.action"
+            assert action["args"]["item"] in ("bread", "iron")
+            calls.append(action["call"])
+    assert 0 < len(calls) < 24
+    result = {"call": calls[-1], "ok": True, "message": "Mira has it."}
+    assert (await peer.ask(type="action.result", id="result", **result))["type"] == "ok"
+    journal = (await peer.ask(type="npc.inspect", id="i", npc="quiet"))["journal"]
+    assert [line["speaker"] for line in journal[:-1]] == 24 * ["Mira"]
+    assert journal[-1]["text"].endswith("was done. Mira has it.")
+    await peer.socket.close()
+
+
 async def test_it_answers_through_http_alike_for_alike_messages(tmp_path: Path) -> None:
     import httpx
 

@@ -50,6 +50,7 @@ export interface SayOptions {
   hearers?: string[];
   priority?: Priority;
   deadlineMs?: number;
+  /** 0: no words; it acts, or doesn't. */
   maxTokens?: number;
   /** Names of the actions that the NPC may take now; all, if not given. */
   actions?: string[];
@@ -60,8 +61,10 @@ export interface SayOptions {
 export interface EventOptions {
   kind?: string;
   salience?: number;
-  /** False: each hearer reacts in words. */
+  /** False: each hearer reacts. */
   silent?: boolean;
+  /** 0: without words. */
+  maxTokens?: number;
   signal?: AbortSignal;
 }
 
@@ -177,8 +180,8 @@ export class Client {
   }
 
   /** Something happens in front of `hearers`. Unless it is silent, what is returned has their reactions. */
-  event(hearers: string[], text: string, { signal, ...how }: EventOptions = {}): Reactions {
-    const request: Request = { type: "event", id: this.#id(), hearers, text, ...how };
+  event(hearers: string[], text: string, { signal, maxTokens: max_tokens, ...how }: EventOptions = {}): Reactions {
+    const request: Request = { type: "event", id: this.#id(), hearers, text, max_tokens, ...how };
     return new Reactions(this.#start(request, signal), () => this.#cancel(request.id));
   }
 

@@ -137,13 +137,13 @@ export interface Say {
   priority?: Priority;
   /** Milliseconds after which no answer is wanted (at least 1). */
   deadline_ms?: number;
-  /** How long the answer may get, in tokens (at least 1). */
+  /** How long the answer may get, in tokens; 0: it says nothing and acts, or doesn't (at least 0). */
   max_tokens?: number;
   /** The names of the registered actions that it may take now, [] for none; all, if not given. */
   actions?: string[];
 }
 
-/** Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts in words. */
+/** Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts. */
 export interface EventMessage {
   type: "event";
   /** A string or an integer that the answers carry as 're'. */
@@ -156,8 +156,10 @@ export interface EventMessage {
   kind?: string;
   /** How much it matters, from 0 to 1. Default: 0.5. */
   salience?: number;
-  /** True: remember it; false: react to it in words. Default: true. */
+  /** True: remember it; false: react to it. Default: true. */
   silent?: boolean;
+  /** How long each reaction may get, in tokens; 0: they say nothing and act, or don't (at least 0). */
+  max_tokens?: number;
 }
 
 /** The player walked away: stop what `target` asked for. */

@@ -229,7 +229,7 @@ public final class NpcClient implements AutoCloseable {
      *
      * @param hearers the ids of the NPCs that notice it, at least one
      * @param text what happens: "The bell rings."
-     * @param options sets the other fields: {@code event -> event.withSilent(false)} has them react in words
+     * @param options sets the other fields: {@code event -> event.withSilent(false)} has them react
      * @return what they say to it
      */
     public Reactions event(List<String> hearers, String text, UnaryOperator<EventMessage> options) {
