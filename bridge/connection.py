@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 
 from bridge.codec import Codec
 from bridge.hosts import Hosts
-from bridge.session import POLICY_VIOLATION, Ending, HangUp, Intent, Part, Return, State
+from bridge.intents import POLICY_VIOLATION, Ending, HangUp, Intent, Part, Return
+from bridge.states import State
 
 logger = logging.getLogger(__name__)
 

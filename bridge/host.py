@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from bridge.errand import run_errand
+from bridge.intents import Part, Start, Stop, Watch
+from bridge.log_feed import LogFeed
 from bridge.protocol import AnyAnswer, AnyRequest, Topic
-from bridge.session import Part, Session, Start, State, Stop, Watch
-from bridge.translate import from_stats
+from bridge.session import Session
+from bridge.states import State
+from bridge.translate import from_change, from_stats
 from npc_engine.world.actions import ActionBook
 from npc_engine.world.world import World
 
@@ -16,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 STATS_SECONDS = 1.0
 """Between two ``stats`` to one who subscribed to them."""
+
+_Unwatch = Callable[[], object]
 
 
 class Line(Protocol):
@@ -31,19 +36,26 @@ class Line(Protocol):
 
 
 class Host:
-    """The tasks of one session: one per open request, and one that tells what was subscribed to.
+    """The tasks of one session, one per open request, and what tells it about the topics that it subscribed to.
 
-    Their answers go into the session without waiting. ``line`` is whoever sends them, while anybody does. ``clients``
+    What they say goes into the session without waiting. ``line`` is whoever sends it, while anybody does. ``clients``
     says how many are connected. ``patience`` is how many seconds cancelled requests get to end.
     """
 
-    def __init__(self, session: Session, world: World, clients: Callable[[], int], patience: float) -> None:
+    def __init__(
+        self, session: Session, world: World, log: LogFeed, clients: Callable[[], int], patience: float
+    ) -> None:
         self._session = session
         self._world = world
         self._clients = clients
         self._patience = patience
         self.line: Line | None = None
-        self._telling: asyncio.Task[None] | None = None
+        self._topics: Mapping[Topic, Callable[[], _Unwatch]] = {
+            "stats": lambda: asyncio.create_task(self._tell_stats()).cancel,
+            "npc": lambda: world.watch(lambda change: self._post(from_change(change))),
+            "log": lambda: log.watch(self._post),
+        }
+        self._watching: Sequence[_Unwatch] = ()
         self._errands: dict[int | str, asyncio.Task[None]] = {}
         self._book = ActionBook()
 
@@ -78,8 +90,7 @@ class Host:
 
     async def end(self) -> None:
         """Cancel all that runs, and see it end."""
-        if self._telling is not None:
-            self._telling.cancel()
+        self._watch(frozenset())
         await asyncio.sleep(0)  # for those that haven't had their first step: see Stop
         errands = set(self._errands.values())
         for errand in errands:
@@ -90,9 +101,10 @@ class Host:
                 logger.error("%d cancelled requests of session %s don't end", len(stuck), self._session.name)
 
     def _watch(self, topics: frozenset[Topic]) -> None:
-        if self._telling is not None:
-            self._telling.cancel()
-        self._telling = asyncio.create_task(self._tell_stats()) if "stats" in topics else None
+        # The new ones first: of a topic that stays nothing is missed.
+        earlier, self._watching = self._watching, [self._topics[topic]() for topic in topics]
+        for stop in earlier:
+            stop()
 
     async def _tell_stats(self) -> None:
         try:

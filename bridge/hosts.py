@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from bridge.codec import Codec
 from bridge.host import Host
+from bridge.intents import GOING_AWAY, TAKEN_OVER
+from bridge.log_feed import LogFeed
 from bridge.protocol import Hello
-from bridge.session import GOING_AWAY, TAKEN_OVER, Rules, Session
+from bridge.session import Rules, Session
 from bridge.sessions import Sessions
 from npc_engine.world.world import World
 
@@ -26,6 +28,7 @@ class Hosts:
 
     def __init__(self, world: World, rules: Rules, clients: Callable[[], int], *, most: int, patience: float) -> None:
         self._world, self._rules, self._clients, self._patience = world, rules, clients, patience
+        self._log = LogFeed()
         self._sessions: Sessions[Host] = Sessions(rules.resume_window, most)
         self._sweeping: asyncio.Task[None] | None = None
         self._ends: set[asyncio.Task[None]] = set()
@@ -47,7 +50,7 @@ class Hosts:
     def enter(self, codec: Codec | None) -> Host:
         """A host with a session of its own for a new connection."""
         session = Session(self._rules, codec=codec, now=_now())
-        host = Host(session, self._world, self._clients, self._patience)
+        host = Host(session, self._world, self._log, self._clients, self._patience)
         self._sessions.add(host)
         return host
 

@@ -1,6 +1,5 @@
 """Addresses to listen on: which are safe without a token, and why one can't be had."""
 
-import asyncio
 import errno
 import ipaddress
 import os
@@ -35,13 +34,14 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def bind(host: str, port: int, *, flag: str) -> list[socket.socket]:
-    """Sockets bound to every address of ``host``, all on one port. Raises OperatorError that advises ``flag``."""
+def bind(host: str, port: int, *, flag: str) -> list[socket.socket]:
+    """Sockets that listen on every address of ``host``, all on one port. Looking the name up may block.
+
+    Raises OperatorError that advises ``flag``.
+    """
     sockets: list[socket.socket] = []
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, proto, _, address in dict.fromkeys(found):
             if family == socket.AF_INET6 and len(found) > 1 and not _has_ipv6():
                 continue

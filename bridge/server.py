@@ -22,9 +22,10 @@ from websockets.typing import Subprotocol
 from bridge.codec import CODECS
 from bridge.connection import Connection, Patience
 from bridge.hosts import Hosts
+from bridge.intents import GOING_AWAY
 from bridge.listening import cannot_listen, check_token, url_host
 from bridge.protocol import Heartbeat, Limits
-from bridge.session import GOING_AWAY, Rules
+from bridge.session import Rules
 from npc_engine.world.world import World
 
 logger = logging.getLogger(__name__)

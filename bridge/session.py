@@ -4,8 +4,8 @@ The driver feeds ``receive`` with frames and carries out the intents that come b
 and ``finish``; and it sends what ``next_frame`` gives it, until that is None. Nothing here waits, and no frame makes
 anything here raise: a bad one puts an ``error`` into the outbox, and the next good one works.
 
-The states, and what leads from one to the next, are the two tables below. A request is open from the intent ``Start``
-until the driver calls ``finish``; open requests have distinct ids.
+The states, and what leads from one to the next, are the tables in ``states``; what is wanted done is in ``intents``. A
+request is open from the intent ``Start`` until the driver calls ``finish``; open requests have distinct ids.
 
 A session outlives its connection. When that is lost the driver calls ``detach``: what runs goes on, and the answers are
 kept with those that were sent and may not have arrived. A new connection begins with a session of its own; if its
@@ -14,14 +14,25 @@ drops the new one, or ``begin`` on the new one. Messages have their numbers for 
 order, however often the connection is lost, or the session ends because more would have to be kept than may be.
 """
 
-import enum
 import hmac
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bridge.codec import Codec, CodecError, Frame, codec_for
+from bridge.intents import (
+    POLICY_VIOLATION,
+    TRY_AGAIN_LATER,
+    Ending,
+    HangUp,
+    Intent,
+    Part,
+    Return,
+    Start,
+    Stop,
+    Watch,
+)
 from bridge.outbox import Outbox
 from bridge.protocol import (
     REQUEST_TYPES,
@@ -54,69 +65,12 @@ from bridge.protocol import (
     ReplyStart,
     Say,
     Subscribe,
-    Topic,
     Welcome,
     read_request,
 )
 from bridge.rate import TokenBucket
 from bridge.replay import Replay
-
-# Close codes of RFC 6455 and its registry.
-POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
-GOING_AWAY = 1001
-
-TAKEN_OVER = 4001
-"""Of this protocol: another connection goes on with the session. Whoever is told so has nothing to reconnect to."""
-
-
-class State(enum.Enum):
-    """Where a session stands."""
-
-    GREETING = enum.auto()
-    READY = enum.auto()
-    DETACHED = enum.auto()
-    DRAINING = enum.auto()
-    CLOSED = enum.auto()
-
-
-class Step(enum.Enum):
-    """What moves a session on."""
-
-    WELCOMED = enum.auto()
-    DETACH = enum.auto()
-    ATTACH = enum.auto()
-    DRAIN = enum.auto()
-    HANG_UP = enum.auto()
-
-
-TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
-    State.GREETING: {
-        Step.WELCOMED: State.READY,
-        Step.DETACH: State.CLOSED,
-        Step.DRAIN: State.DRAINING,
-        Step.HANG_UP: State.CLOSED,
-    },
-    State.READY: {Step.DETACH: State.DETACHED, Step.DRAIN: State.DRAINING, Step.HANG_UP: State.CLOSED},
-    State.DETACHED: {Step.ATTACH: State.READY, Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
-    State.DRAINING: {Step.DETACH: State.CLOSED, Step.DRAIN: State.DRAINING, Step.HANG_UP: State.CLOSED},
-    State.CLOSED: {Step.DETACH: State.CLOSED, Step.DRAIN: State.CLOSED, Step.HANG_UP: State.CLOSED},
-}
-
-TAKES: Mapping[State, frozenset[str]] = {
-    State.GREETING: frozenset({"hello"}),
-    State.READY: frozenset(REQUEST_TYPES) - {"hello"},
-    State.DETACHED: frozenset(),
-    State.DRAINING: frozenset({"cancel", "ping"}),
-    State.CLOSED: frozenset(),
-}
-
-REFUSALS: Mapping[State, tuple[ErrorCode, str]] = {
-    State.GREETING: ("bad_message", "`type`: the first message of a connection is 'hello'."),
-    State.READY: ("bad_message", "`type`: 'hello' comes once per connection."),
-    State.DRAINING: ("overloaded", "The server is shutting down; connect again in a moment."),
-}
-
+from bridge.states import REFUSALS, TAKES, TRANSITIONS, State, Step
 
 TOLD_ONCE = Say | Event | Decide | ActionResult
 """Requests that may leave something in a memory: one that is sent again under its id is not carried out again."""
@@ -125,60 +79,6 @@ REFUSED: frozenset[ErrorCode] = frozenset(
     {"unknown_action", "unknown_npc", "unknown_persona", "schema_unsupported", "limit_size", "overloaded"}
 )
 """Errors after which such a request may be sent again under its id. After any other, its NPC may have heard it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Run ``request``, post its answers, and call ``finish`` with its id when there are no more.
-
-    It begins once the open requests ``after`` have finished: they decide whether its NPCs are there at all.
-    """
-
-    request: AnyRequest
-    id: int | str
-    after: tuple[int | str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Cancel the open request ``id``; its own answers say how it ended."""
-
-    id: int | str
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Post what there is to say about ``topics`` from now on, and about no others."""
-
-    topics: frozenset[Topic]
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """Go on with the session that ``hello.resume`` names, if that can be; if not, call ``begin`` with ``hello``."""
-
-    hello: Hello
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """The session is over: cancel what is open, send what ``next_frame`` has, then close with ``code``."""
-
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The connection is over and the session is not: send ``bye``, then close with ``code``."""
-
-    code: int
-    reason: str
-    bye: Frame
-
-
-Ending = HangUp | Part
-Intent = Start | Stop | Watch | Return | Ending
 
 
 @dataclass(frozen=True, slots=True)

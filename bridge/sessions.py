@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from bridge.session import Session, State
+from bridge.session import Session
+from bridge.states import State
 
 
 class Holder(Protocol):

@@ -36,6 +36,7 @@ def to_happening(event: protocol.Event, book: ActionBook) -> events.Happening:
         kind=event.kind,
         salience=event.salience,
         silent=event.silent,
+        max_tokens=event.max_tokens,
         offers=Offers(book),
     )
 
@@ -117,6 +118,14 @@ def from_event(event: events.ReplyEvent, re: int | str) -> protocol.AnyAnswer:
 def from_summary(summary: events.NpcSummary) -> protocol.NpcSummary:
     """One line of a listing."""
     return protocol.NpcSummary(npc=summary.npc, persona=summary.persona, name=summary.name, active=summary.active)
+
+
+def from_change(change: events.NpcChanged) -> protocol.NpcChanged:
+    """What subscribers are told about an NPC."""
+    now = change.summary
+    return protocol.NpcChanged(
+        npc=now.npc, what=change.what, persona=now.persona, name=now.name, active=now.active, mood=change.mood
+    )
 
 
 def from_info(info: events.NpcInfo, re: int | str) -> protocol.NpcInfo:

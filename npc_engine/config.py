@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def secret(self) -> str | None:
+        """The token in the clear, for whoever asks for it or sends it."""
+        return self.token.get_secret_value() if self.token else None
+
+    @property
     def kv(self) -> Path:
         """Where attention state is kept on disk."""
         return self.data.absolute() / _KV

@@ -105,7 +105,8 @@ class Script:
     """A generator that says what it is told to, a word at a time, and can be held in the middle of it.
 
     ``replies`` maps a piece of Mira's newest line to an answer; anything else is answered ``"Aye. Good day."``.
-    While ``gate`` is closed no answer gets past its first word. It keeps the prompts in ``kept``.
+    While ``gate`` is closed no answer gets past its first word. It keeps the prompts in ``kept``. What shall be scored
+    is, with all before it, as likely as ``likelihood`` says of the text, in nats.
     """
 
     max_context = 4096
@@ -114,6 +115,7 @@ class Script:
         self._decode = tokenizer_decode
         self._numbers = 0
         self.replies: dict[str, str] = {}
+        self.likelihood: Callable[[str], float] = lambda _: 0.0
         self.finish = FinishReason.STOP
         self.error = ""
         self.gate = asyncio.Event()
@@ -149,7 +151,8 @@ class Script:
         self.requests.append(request)
         usage, timings = Usage(len(request.prompt)), Timings()
         if not request.sampling.max_tokens:
-            yield Output(request.id, usage, timings, finish=FinishReason.LENGTH)
+            scores = (self.likelihood(self._decode(list(request.prompt))),) if request.scored else ()
+            yield Output(request.id, usage, timings, finish=FinishReason.LENGTH, scores=scores)
             return
         newest = self._decode(list(request.prompt)).rpartition("Mira: ")[2]
         reply = next((reply for key, reply in self.replies.items() if key in newest), "Aye. Good day.")

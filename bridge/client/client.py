@@ -30,7 +30,9 @@ from bridge.protocol import (
     Event,
     Hello,
     Hint,
+    LogLine,
     MemoryCompacted,
+    NpcChanged,
     NpcDespawn,
     NpcForget,
     NpcInfo,
@@ -83,8 +85,8 @@ class Client:
     notices more than that it takes longer. Methods raise ProtocolError when the server refuses or fails a request, and
     ConnectionLost when it goes away, or comes back without its session: then open requests have no answer, and new ones
     may be made.
-    ``on_compacted`` is called with every ``memory.compacted``, ``on_stats`` with the ``stats`` that were subscribed to.
-    All of it belongs to one event loop.
+    ``on_compacted`` is called with every ``memory.compacted``; ``on_stats``, ``on_changed`` and ``on_log`` with the
+    ``stats``, ``npc.changed`` and ``log`` that were subscribed to. All of it belongs to one event loop.
     """
 
     def __init__(
@@ -100,6 +102,8 @@ class Client:
         timeout: float = 10.0,
         on_compacted: Callable[[MemoryCompacted], None] | None = None,
         on_stats: Callable[[Stats], None] | None = None,
+        on_changed: Callable[[NpcChanged], None] | None = None,
+        on_log: Callable[[LogLine], None] | None = None,
     ) -> None:
         """``timeout`` is how many seconds connecting may take; requests take as long as they take.
 
@@ -108,6 +112,8 @@ class Client:
         self.url = url
         self.on_compacted = on_compacted
         self.on_stats = on_stats
+        self.on_changed = on_changed
+        self.on_log = on_log
         self._hello = Hello(
             protocol=VERSION, client=ClientInfo(name=name, version=version, game=game), token=token, id=0
         )
@@ -223,11 +229,25 @@ class Client:
         return Reply(self._open(request), lambda: self._cancel(request.id))
 
     def event(
-        self, hearers: Sequence[str], text: str, *, kind: str = "event", salience: float = 0.5, silent: bool = True
+        self,
+        hearers: Sequence[str],
+        text: str,
+        *,
+        kind: str = "event",
+        salience: float = 0.5,
+        silent: bool = True,
+        max_tokens: int | None = None,
     ) -> Reactions:
         """Something happens in front of ``hearers``. Await what is returned; unless silent, it has their reactions."""
         request = _made(
-            Event, id=next(self._ids), hearers=[*hearers], text=text, kind=kind, salience=salience, silent=silent
+            Event,
+            id=next(self._ids),
+            hearers=[*hearers],
+            text=text,
+            kind=kind,
+            salience=salience,
+            silent=silent,
+            max_tokens=max_tokens,
         )
         return Reactions(self._open(request), lambda: self._cancel(request.id))
 
@@ -257,7 +277,11 @@ class Client:
         return answer
 
     async def subscribe(self, *topics: Topic) -> None:
-        """Be told about ``topics`` from now on, and about no others: ``stats`` go to ``on_stats``, once a second."""
+        """Be told about ``topics`` from now on, and about no others.
+
+        ``stats`` go to ``on_stats``, once a second. ``npc``: what becomes of NPCs, whoever caused it, goes to
+        ``on_changed``. ``log``: the server's warnings and errors go to ``on_log``.
+        """
         await self._ask(_made(Subscribe, id=next(self._ids), topics=[*topics]))
         self._topics = topics
 
@@ -421,6 +445,10 @@ class Client:
             _tell("on_compacted", self.on_compacted, answer)
         elif isinstance(answer, Stats) and answer.re is None:
             _tell("on_stats", self.on_stats, answer)
+        elif isinstance(answer, NpcChanged):
+            _tell("on_changed", self.on_changed, answer)
+        elif isinstance(answer, LogLine):
+            _tell("on_log", self.on_log, answer)
         elif isinstance(answer, Pong) and answer.re == _CAUGHT_UP:
             self._send_again()
         elif answer is not None and answer.re is not None and answer.re in self._exchanges:

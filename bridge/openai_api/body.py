@@ -11,6 +11,8 @@ from bridge.protocol.explain import describe, explain
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _MAX_STOPS = 64
+_MOST_TOKENS = "the most tokens to answer with, or -1 to name no limit"
+_PENALTY = "how much to avoid words, from -2 to 2, 0 for not at all"
 
 
 def _unicode(text: str) -> str:
@@ -80,14 +82,20 @@ class Body(Part):
     """What both kinds of completion take."""
 
     model: Any = None
-    max_tokens: Integer | None = Field(None, ge=-1, description="the most tokens to answer with")
-    temperature: float | None = Field(None, ge=0, description="how freely to choose, 0 for the likeliest token")
-    top_p: float | None = Field(None, ge=0, le=1, description="the share of likely tokens to choose among")
-    top_k: Integer | None = Field(None, description="how many likely tokens to choose among, 0 for all")
-    min_p: float | None = Field(None, ge=0, le=1, description="the least likelihood, as a share of the likeliest")
-    repetition_penalty: float | None = Field(None, gt=0, description="how much to avoid words, 1 for not at all")
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="how much to avoid words, 0 for not at all")
-    presence_penalty: float | None = Field(None, ge=-2, le=2, description="how much to avoid words, 0 for not at all")
+    max_tokens: Integer | None = Field(None, ge=-1, description=_MOST_TOKENS)
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="how freely to choose, from 0 for the likeliest token to 2"
+    )
+    top_p: float | None = Field(None, ge=0, le=1, description="the share of likely tokens to choose among, from 0 to 1")
+    top_k: Integer | None = Field(None, ge=-1, description="how many likely tokens to choose among, 0 or -1 for all")
+    min_p: float | None = Field(
+        None, ge=0, le=1, description="the least likelihood, as a share of the likeliest, from 0 to 1"
+    )
+    repetition_penalty: float | None = Field(
+        None, ge=0.1, le=10, description="how much to avoid words, from 0.1 to 10, 1 for not at all"
+    )
+    frequency_penalty: float | None = Field(None, ge=-2, le=2, description=_PENALTY)
+    presence_penalty: float | None = Field(None, ge=-2, le=2, description=_PENALTY)
     stop: Annotated[list[Text], Field(max_length=_MAX_STOPS), BeforeValidator(_stops)] | None = Field(
         None, description="a string that ends the answer, or a list of them"
     )
@@ -119,7 +127,7 @@ class ChatBody(Body):
     """A conversation to continue."""
 
     messages: list[Message] = Field(min_length=1)
-    max_completion_tokens: Integer | None = Field(None, ge=-1, description="the most tokens to answer with")
+    max_completion_tokens: Integer | None = Field(None, ge=-1, description=_MOST_TOKENS)
     response_format: Any = None
     tool_choice: Any = None
     logprobs: Any = None

@@ -88,7 +88,7 @@ class HttpServer:
     async def start(self) -> None:
         """Listen. Returns when clients can connect. Raises OperatorError if that is impossible here."""
         assert self._task is None, "a server starts once"
-        sockets = await bind(self.host, self.port, flag="--http-port")
+        sockets = await asyncio.to_thread(bind, self.host, self.port, flag="--http-port")
         self.port = sockets[0].getsockname()[1]
         self._task = asyncio.create_task(self._uvicorn.serve(sockets))
         listens = asyncio.create_task(self._uvicorn.listens.wait())

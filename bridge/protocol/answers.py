@@ -34,6 +34,8 @@ ErrorCode = Literal[
 """The codes of this version. Clients must take others too: they grow with the protocol."""
 
 Finish = Literal["stop", "length", "cancelled", "deadline", "error"]
+Change = Literal["spawned", "despawned", "forgotten", "updated", "spoke"]
+LogLevel = Literal["warning", "error", "critical"]
 
 
 class Answer(Message):
@@ -257,6 +259,31 @@ class Stats(Answer):
     tiers: dict[str, TierUse] = Field(description="by name: device, ram, disk")
 
 
+class NpcChanged(Answer):
+    """What became of an NPC, whichever client caused it, and how it is now: what subscribers to ``npc`` get.
+
+    A client that reads slowly gets only the newest change of each NPC. What an NPC said is not told here.
+    """
+
+    type: Literal["npc.changed"] = "npc.changed"
+    npc: NpcId = Field(description="the NPC's id in the game")
+    what: Change = Field(description="it came, was parked, was deleted, was told how things are, or has spoken")
+    persona: str = Field(description="the id of its persona")
+    name: str = Field(description="what it is called")
+    active: bool = Field(description="false once it was despawned or forgotten")
+    mood: str = Field(description="its mood now")
+
+
+class LogLine(Answer):
+    """Something went wrong in the server, for whoever looks after it: what subscribers to ``log`` get."""
+
+    type: Literal["log"] = "log"
+    level: LogLevel = Field(description="how bad it is")
+    logger: str = Field(description="the part of the server that says so")
+    text: str = Field(description="what it says, on one line, cut after 500 characters")
+    at: float = Field(description="seconds since 1970, UTC")
+
+
 class Error(Answer):
     """What was asked for didn't happen. ``path`` leads into the request, to what was wrong with it."""
 
@@ -290,6 +317,8 @@ AnyAnswer = (
     | Decided
     | MemoryCompacted
     | Stats
+    | NpcChanged
+    | LogLine
     | Error
     | Bye
 )

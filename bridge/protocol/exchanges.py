@@ -6,7 +6,9 @@ from bridge.protocol.answers import (
     AnyAnswer,
     Bye,
     Decided,
+    LogLine,
     MemoryCompacted,
+    NpcChanged,
     NpcInfo,
     NpcListing,
     Ok,
@@ -67,5 +69,5 @@ ANSWERS: Mapping[type[AnyRequest], tuple[type[AnyAnswer], ...]] = {
 }
 """What a request is answered with, in order; the last one ends it. An ``error`` may come instead and ends it, too."""
 
-UNASKED: tuple[type[AnyAnswer], ...] = (MemoryCompacted, Stats, Bye)
+UNASKED: tuple[type[AnyAnswer], ...] = (MemoryCompacted, Stats, NpcChanged, LogLine, Bye)
 """What a server sends without being asked; it has no ``re``. An ``error`` may have none, too."""

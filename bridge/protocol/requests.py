@@ -13,7 +13,7 @@ from bridge.protocol.base import Fact, Integer, Message, Name, NpcId, Part, Requ
 
 PriorityName = Literal["player", "ambient", "idle"]
 SpeakerKind = Literal["player", "npc", "system"]
-Topic = Literal["stats"]
+Topic = Literal["stats", "npc", "log"]
 _TIERS = ("device_bytes", "ram_bytes", "disk_bytes")
 _BUDGETS = (*_TIERS, "tokens_per_second")
 
@@ -142,21 +142,26 @@ class Say(NumberedRequest):
     hearers: list[NpcId] = Field([], description="the ids of the other NPCs that hear the line and the answer")
     priority: PriorityName = Field("player", description="'player', 'ambient' or 'idle': who is served first")
     deadline_ms: Integer | None = Field(None, description="milliseconds after which no answer is wanted", ge=1)
-    max_tokens: Integer | None = Field(None, description="how long the answer may get, in tokens", ge=1)
+    max_tokens: Integer | None = Field(
+        None, description="how long the answer may get, in tokens; 0: it says nothing and acts, or doesn't", ge=0
+    )
     actions: list[ActionName] | None = Field(
         None, description="the names of the registered actions that it may take now, [] for none; all, if not given"
     )
 
 
 class Event(NumberedRequest):
-    """Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts in words."""
+    """Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts."""
 
     type: Literal["event"] = "event"
     hearers: list[NpcId] = Field(description="the ids of the NPCs that notice it, at least one", min_length=1)
     text: Words = Field(description="what happens, not empty")
     kind: Name = Field("event", description="the game's word for this sort of event")
     salience: float = Field(0.5, description="how much it matters, from 0 to 1", ge=0, le=1)
-    silent: bool = Field(True, description="true: remember it; false: react to it in words")
+    silent: bool = Field(True, description="true: remember it; false: react to it")
+    max_tokens: Integer | None = Field(
+        None, description="how long each reaction may get, in tokens; 0: they say nothing and act, or don't", ge=0
+    )
 
 
 class Cancel(Request):
@@ -249,7 +254,7 @@ class Subscribe(NumberedRequest):
     """Ask to be told about topics from now on, and about nothing else."""
 
     type: Literal["subscribe"] = "subscribe"
-    topics: list[Topic] = Field(description="what to be told about; 'stats' is all there is, [] ends it")
+    topics: list[Topic] = Field(description="what to be told about, [] for nothing")
 
 
 AnyRequest = (

@@ -66,10 +66,9 @@ def _client(loop: "BackgroundLoop", settings: "Settings", url: str | None, *, ow
     from bridge.client import Client, ServerUnreachable
     from bridge.tls import trusting
 
-    token = settings.token.get_secret_value() if settings.token else None
     if not own_engine or url is not None:
         scheme, tls = ("ws", None) if settings.tls_cert is None else ("wss", trusting(settings.tls_cert))
-        client = Client(url or f"{scheme}://{_LOCAL}:{settings.port}", token=token, tls=tls, name="chat")
+        client = Client(url or f"{scheme}://{_LOCAL}:{settings.port}", token=settings.secret, tls=tls, name="chat")
         try:
             loop.run(client.__aenter__())
         except ServerUnreachable:
@@ -85,20 +84,29 @@ def _client(loop: "BackgroundLoop", settings: "Settings", url: str | None, *, ow
     from npc_engine.cli.startup import prepare, serving
 
     async def start(stack: AsyncExitStack) -> Client:
-        # Behind its own socket, so that what is tried here is what a game gets. The port is no one else's business.
-        secret = secrets.token_urlsafe()
-        doors = await stack.enter_async_context(serving(prepared, host=_LOCAL, port=0, token=secret))
-        return await stack.enter_async_context(Client(doors.websocket.url, token=secret, name="chat"))
+        doors = await stack.enter_async_context(serving(prepared))
+        return await stack.enter_async_context(Client(doors.websocket.url, token=prepared.settings.secret, name="chat"))
 
     with ShownProgress() as progress:
         progress.begin("Starting an engine for this talk")
-        with _explained(own_engine), prepare(settings, progress) as prepared:
+        with _explained(own_engine), prepare(_private(settings), progress) as prepared:
             progress.end()
             stack = AsyncExitStack()
             try:
                 yield loop.run(start(stack))
             finally:
                 loop.run(stack.aclose())
+
+
+def _private(settings: "Settings") -> "Settings":
+    """``settings`` for an engine that nobody else gets at: its port and its token are told to no one.
+
+    It has a socket all the same, so that what is tried here is what a game gets.
+    """
+    from pydantic import SecretStr
+
+    doors = {"host": _LOCAL, "port": 0, "http_port": 0, "neuro_port": 0, "tls_cert": None, "tls_key": None}
+    return settings.model_copy(update={**doors, "origin": (), "token": SecretStr(secrets.token_urlsafe())})
 
 
 @contextmanager

@@ -103,10 +103,11 @@ def _choice(settings: "Settings") -> dict[str, str]:
 
     from npc_engine.cli.console import size
     from npc_engine.cli.device_budget import default_device_budget
+    from npc_engine.cli.progress import ShownProgress
     from npc_engine.errors import OperatorError
     from npc_engine.inference.model.catalog import resolve
     from npc_engine.inference.model.spec import read_spec
-    from npc_engine.inference.probe import checked, probe, races_of
+    from npc_engine.inference.probe import best_device, checked, probe, races_of, reporting_compiles
 
     try:
         spec = read_spec(resolve(settings.model, cache=settings.cache, may_fetch=False))
@@ -116,7 +117,8 @@ def _choice(settings: "Settings") -> dict[str, str]:
     dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
     # Anew, and kept: this is the way to have a machine measured again that was busy when it was.
     races = races_of(spec, settings.timings, anew=True)
-    choice = checked(spec, probe(spec, dtype=dtype, weights=settings.weights, races=races))
+    with ShownProgress() as progress, reporting_compiles(spec, dtype, best_device(), progress):
+        choice = checked(spec, probe(spec, dtype=dtype, weights=settings.weights, races=races))
     per_token = spec.kv_bytes_per_token(choice.dtype)
     least = per_token * min(settings.max_context, spec.max_positions)
     device_budget = settings.device_budget or default_device_budget(choice.device, least)

@@ -12,7 +12,7 @@ def lint(path: Annotated[Path, typer.Argument(help="A YAML file, a world folder,
     """Check personas and worlds. Exits 1 if there are errors; warnings are shown and don't count."""
     from rich.text import Text
 
-    from npc_engine.cli.console import err, out
+    from npc_engine.cli.console import out
     from npc_engine.persona import check, count_files
 
     problems = check(path)
@@ -23,7 +23,7 @@ def lint(path: Annotated[Path, typer.Argument(help="A YAML file, a world folder,
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     files = _count(count_files(path), "file")
-    err.print(f"{files} checked: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    out.print(f"{files} checked: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     if errors:
         raise typer.Exit(1)
 

@@ -124,18 +124,8 @@ async def _serve(prepared: "Prepared") -> None:
     from npc_engine.cli.signals import stop_event
     from npc_engine.cli.startup import serving
 
-    settings, stop = prepared.settings, stop_event()
-    token = settings.token.get_secret_value() if settings.token else None
-    async with serving(
-        prepared,
-        host=settings.host,
-        port=settings.port,
-        token=token,
-        http_port=settings.http_port,
-        neuro_port=settings.neuro_port,
-        origins=settings.origin,
-        tls=prepared.tls,
-    ) as doors:
+    stop = stop_event()
+    async with serving(prepared) as doors:
         # Whoever started this waits for the first line, through a pipe as likely as not.
         print(f"listening on {doors.websocket.url}", flush=True)
         if doors.http is not None:

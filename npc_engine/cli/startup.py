@@ -2,7 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -61,7 +68,8 @@ class Safety(TypedDict):
 def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
     """Hold the data folder, read the personas, find the model and load it: what fails fastest comes first.
 
-    Blocks for seconds, so no event loop should run here. Raises NpcEngineError of the kind that each step raises.
+    Blocks for seconds, the first time for minutes, so no event loop should run here. Raises NpcEngineError of the kind
+    that each step raises.
     """
     from npc_engine.inference.mock import MOCK
     from npc_engine.persona import load_library
@@ -70,6 +78,7 @@ def prepare(settings: Settings, report: Progress) -> Iterator[Prepared]:
     tls = _tls(settings)
     with DataFolder(settings.data) as data:
         library = load_library(settings.personas)
+        _check_doors(settings, library)
         voice = _mock(settings) if settings.model == MOCK else _engine(settings, report)
         yield Prepared(settings, data, library, voice, tls)
 
@@ -115,6 +124,27 @@ def _tls(settings: Settings) -> "ssl.SSLContext | None":
     return tls_context(settings.tls_cert, settings.tls_key)
 
 
+def _check_doors(settings: Settings, library: "Mapping[str, LoadedWorld]") -> None:
+    """Raise what opening the doors would raise: nobody should wait for a model to hear of a port that is in use."""
+    from bridge.listening import bind, check_token
+    from npc_engine.world.homes import home_of
+
+    check_token(settings.host, settings.secret)
+    if settings.neuro_port:
+        if settings.neuro_persona is None:
+            raise OperatorError(
+                "Nobody is named to play the games of the Neuro SDK.", remedy="Name a persona with --neuro-persona."
+            )
+        home_of(library, settings.neuro_persona, None)
+    others = {"--http-port": settings.http_port, "--neuro-port": settings.neuro_port}
+    ports = {"--port": settings.port} | {flag: port for flag, port in others.items() if port}
+    # All at once: two doors can't have one port.
+    with ExitStack() as listeners:
+        for flag, port in ports.items():
+            for listener in bind(settings.host, port, flag=flag):
+                listeners.enter_context(listener)
+
+
 def _load(settings: Settings, folder: Path, report: Progress) -> "LoadedEngine":
     """The engine for the model in ``folder``. Imports torch."""
     import torch
@@ -156,21 +186,10 @@ class Doors:
 
 
 @asynccontextmanager
-async def serving(
-    prepared: Prepared,
-    *,
-    host: str,
-    port: int,
-    token: str | None,
-    http_port: int = 0,
-    neuro_port: int = 0,
-    origins: Sequence[str] = (),
-    tls: "ssl.SSLContext | None" = None,
-) -> "AsyncIterator[Doors]":
-    """Servers that listen, until the block is left: then they drain, and what was said is in the journal.
+async def serving(prepared: Prepared) -> "AsyncIterator[Doors]":
+    """Servers that listen as the settings say, until the block is left.
 
-    ``http_port`` 0 leaves HTTP out, ``neuro_port`` 0 games of the Neuro SDK. ``origins`` are the web pages that are let
-    in. Without ``tls`` all is in the clear.
+    Then they drain, and what was said is in the journal.
     """
     from bridge.server import Server
     from npc_engine.inference.grammar import Grammars
@@ -190,10 +209,10 @@ async def serving(
             await world.start()
             try:
                 async with AsyncExitStack() as stack:
-                    safety: Safety = {"host": host, "token": token, "origins": origins, "tls": tls}
-                    server = Server(world, port=port, model=settings.model, **safety)
-                    http = _http_server(prepared, generator, http_port, safety) if http_port else None
-                    neuro = _neuro_server(world, settings.neuro_persona, neuro_port, safety) if neuro_port else None
+                    safety = _safety(prepared)
+                    server = Server(world, port=settings.port, model=settings.model, **safety)
+                    http = _http_server(prepared, generator, safety) if settings.http_port else None
+                    neuro = _neuro_server(world, settings, safety) if settings.neuro_port else None
                     doors = [door for door in (server, http, neuro) if door is not None]
                     for door in doors:
                         await stack.enter_async_context(door)
@@ -204,22 +223,24 @@ async def serving(
                 await world.close()
 
 
-def _http_server(prepared: Prepared, generator: "Generator", port: int, safety: Safety) -> "HttpServer":
+def _safety(prepared: Prepared) -> Safety:
+    settings = prepared.settings
+    return {"host": settings.host, "token": settings.secret, "origins": settings.origin, "tls": prepared.tls}
+
+
+def _http_server(prepared: Prepared, generator: "Generator", safety: Safety) -> "HttpServer":
     from bridge.openai_api.app import Served
     from bridge.openai_api.server import HttpServer
     from npc_engine.mind.chat_template import read_chat_template
 
-    voice = prepared.voice
+    settings, voice = prepared.settings, prepared.voice
     template = read_chat_template(voice.folder)
-    served = Served(prepared.settings.model, generator, voice.tokenizer, template, voice.end_ids)
-    return HttpServer(served, port=port, **safety)
+    served = Served(settings.model, generator, voice.tokenizer, template, voice.end_ids)
+    return HttpServer(served, port=settings.http_port, **safety)
 
 
-def _neuro_server(world: "World", persona: str | None, port: int, safety: Safety) -> "NeuroServer":
+def _neuro_server(world: "World", settings: Settings, safety: Safety) -> "NeuroServer":
     from bridge.neuro.server import NeuroServer
 
-    if persona is None:
-        raise OperatorError(
-            "Nobody is named to play the games of the Neuro SDK.", remedy="Name a persona with --neuro-persona."
-        )
-    return NeuroServer(world, persona, port=port, **safety)
+    assert settings.neuro_persona is not None
+    return NeuroServer(world, settings.neuro_persona, port=settings.neuro_port, **safety)

@@ -23,7 +23,7 @@ from npc_engine.inference.model.quantised import FourBitsBesideStored, Quantised
 from npc_engine.inference.model.runner import Runner
 from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
-from npc_engine.inference.probe import Choice, best_device, checked, compiles, probe, races_of
+from npc_engine.inference.probe import Choice, best_device, checked, probe, races_of, reporting_compiles
 from npc_engine.inference.team_size import TeamSize
 from npc_engine.inference.teams import leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
@@ -77,12 +77,11 @@ def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngin
     spec = read_spec(folder)
     device = torch.device(options.device) if options.device else None
     dtype = _dtype(options.dtype)
-    if compiles(spec, dtype, device or best_device()):
-        report.begin("Compiling kernels for this processor, once")
     races = races_of(spec, options.timings)
-    choice = probe(spec, dtype=dtype, device=device, weights=options.weights, races=races)
     max_context = min(options.max_context, spec.max_positions)
-    runner, tokenizer, choice = _load_parts(folder, spec, choice, max_context)
+    with reporting_compiles(spec, dtype, device or best_device(), report):
+        choice = probe(spec, dtype=dtype, device=device, weights=options.weights, races=races)
+        runner, tokenizer, choice = _load_parts(folder, spec, choice, max_context)
     accelerator = accelerator_of(choice.device)
     runner = _graphed(runner, accelerator)
     copies = None if accelerator is None else StreamCopies(accelerator)

@@ -7,6 +7,7 @@ kernels, from one version to the next. So every variant runs at the model's own 
 import math
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,7 @@ from npc_engine.inference.model.kernels import ATTENTION_KERNELS, Attention
 from npc_engine.inference.model.linears import LINEAR_KERNELS, Linear, MakeLinear, PackedLinear
 from npc_engine.inference.model.llama import is_llama_shaped
 from npc_engine.inference.model.operations import Operations, PlainOperations, Rope
+from npc_engine.inference.model.progress import Progress
 from npc_engine.inference.model.rows import PlainRows, Rows
 from npc_engine.inference.model.sources import code_fingerprint
 from npc_engine.inference.model.spec import ModelSpec
@@ -211,15 +213,17 @@ def races_of(spec: ModelSpec, folder: Path | None = None, *, anew: bool = False)
     return Races(about, folder, anew=anew)
 
 
-def compiles(spec: ModelSpec, dtype: torch.dtype | None, device: torch.device) -> bool:
-    """Whether loading ``spec`` will compile kernels, which takes a while: no earlier start has kept any."""
+def reporting_compiles(
+    spec: ModelSpec, dtype: torch.dtype | None, device: torch.device, report: Progress
+) -> AbstractContextManager[object]:
+    """While it lasts, ``report`` is told of kernels that are compiled for ``spec``, which takes a while."""
     if device.type != "cpu" or dtype not in (None, torch.bfloat16) or not is_llama_shaped(spec):
-        return False
+        return nullcontext()
     try:
-        from npc_engine.inference.model.jit.kept import compiled_before
+        from npc_engine.inference.model.jit.compiling import reporting
     except ImportError:
-        return False
-    return not compiled_before()
+        return nullcontext()
+    return reporting(spec, report)
 
 
 @torch.inference_mode()

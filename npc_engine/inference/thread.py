@@ -28,6 +28,9 @@ _STALL_SECONDS = 0.1
 """While the disk is busy, or nothing may be generated, deadlines pass, and the time that a tier may be over its budget:
 look at them that often."""
 
+_GAP_SECONDS, _GATHER_SECONDS = 0.001, 0.005
+"""Who asks within such a gap of another is read in one step with him, and that no step is held up for longer."""
+
 _FORGET_ATTEMPTS, _FORGET_SECONDS = 200, 0.02
 """How often it is tried to delete what is read, written or used at the moment, and how long is waited between."""
 
@@ -240,6 +243,7 @@ class EngineThread:
                 return
             self._duties.pop(0)
         self._wait(after[-len(self._duties)] - idle if self._duties else None)
+        self._gather()
 
     def _write(self) -> bool:
         return not (self._engine.write_down() or self._engine.awaits_disk)
@@ -249,6 +253,15 @@ class EngineThread:
         with self._wake:
             self._wake.wait_for(lambda: bool(self._commands) or self._stopping or self._disk_answered, seconds)
             self._disk_answered = False
+
+    def _gather(self) -> None:
+        """Give those who ask at the same moment the time to: behind the first one's step all others would wait."""
+        until = time.monotonic() + _GATHER_SECONDS
+        with self._wake:
+            asked = 0
+            while asked < len(self._commands) and time.monotonic() < until:
+                asked = len(self._commands)
+                self._wake.wait(_GAP_SECONDS)
 
     def _check_state(self) -> bool:
         try:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from npc_engine.errors import DeadlinePassed, NpcEngineError
 from npc_engine.inference.request import FinishReason, Generator, Request, Timings, Usage
+from npc_engine.mind.markup import Ids
 from npc_engine.mind.reply import Delta, ReplyParser, Sentence
 
 ATTEMPTS = 3
@@ -27,6 +28,11 @@ class Answer:
         self.timings = Timings()
 
     @property
+    def prompt(self) -> Ids:
+        """What was to be answered, as the model reads it."""
+        return self._request.prompt
+
+    @property
     def text(self) -> str:
         """What was said: all deltas together."""
         return self._parser.text
@@ -36,8 +42,9 @@ class Answer:
 
         Raises DeadlinePassed, or NpcEngineError when the engine failed.
         """
-        # The likeliest words are the same every time.
-        attempts = ATTEMPTS if self._request.sampling.temperature > 0 else 1
+        sampling = self._request.sampling
+        # The likeliest words are the same every time, and so are none.
+        attempts = ATTEMPTS if sampling.temperature > 0 and sampling.max_tokens else 1
         for number in range(attempts):
             if number:
                 self._begin_again()

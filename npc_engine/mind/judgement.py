@@ -15,6 +15,7 @@ from npc_engine.inference.request import Generator, Priority, Request, Sampling
 from npc_engine.inference.tokenizer import Tokenizer
 from npc_engine.mind.actions import Action
 from npc_engine.mind.answer import raise_failure
+from npc_engine.mind.markup import Ids
 
 MARGIN = 3.0
 """Nats by which a line must be likelier from someone who wants something than from someone who only talks. Chosen by
@@ -30,6 +31,13 @@ WILLING = (
 REFUSAL_MARGIN = 1.0
 """Nats by which an answer must be likelier from someone who won't, over all ways to say so: the default model often
 says what is neither yes nor no. Of 50 answers that agree none is taken for a refusal; of 50 that refuse, 20 are."""
+
+OPENINGS = ((" I will.", " I will not."), (" I will", " I won't"), (" Gladly.", " Never."))
+"""Ways to begin an answer for someone who will do what was asked, and for someone who won't."""
+
+WILL_MARGIN = 0.2
+"""Nats, for each of ``OPENINGS``, by which someone must be less willing than usual not to do what was asked: it errs
+towards doing. Of 200 of the default model that should be willing 6 are taken for unwilling; of 140 others, 101 are."""
 
 MAX_LINE = 96
 """Tokens of a line that are looked at, its last ones: what is wanted comes at the end. Of an answer, its first ones."""
@@ -51,8 +59,11 @@ class Judge:
         """
         wishes = [f"{speaker} wants {npc} to {_order(action.description)}." for action in actions]
         before = [f"{speaker} talks with {npc} about this and that.", *wishes]
-        words = self.tokenizer.encode_text(" ".join(line.replace('"', "'").split()) + '"')[-MAX_LINE:]
-        scores = await asyncio.gather(*(self._score(f'{each}\n{speaker} says: "', words, priority) for each in before))
+        encode = self.tokenizer.encode_text
+        words = encode(" ".join(line.replace('"', "'").split()) + '"')[-MAX_LINE:]
+        scores = await asyncio.gather(
+            *(self._score(encode(f'{each}\n{speaker} says: "'), words, priority) for each in before)
+        )
         idle, *fits = scores
         best = max(range(len(actions)), key=lambda index: fits[index])
         return actions[best] if fits[best] > idle + MARGIN else None
@@ -65,14 +76,31 @@ class Judge:
         if not answer:
             return False
         wish = f"{speaker} asked {npc} to {_order(action.description)}."
-        words = self.tokenizer.encode_text(" ".join(answer.replace('"', "'").split()) + '"')[:MAX_LINE]
+        encode = self.tokenizer.encode_text
+        words = encode(" ".join(answer.replace('"', "'").split()) + '"')[:MAX_LINE]
         before = [f'{wish} {npc} {does}.\n{npc} says: "' for way in WILLING for does in way]
-        scores = await asyncio.gather(*(self._score(each, words, priority) for each in before))
+        scores = await asyncio.gather(*(self._score(encode(each), words, priority) for each in before))
         return math.fsum(scores[1::2]) > math.fsum(scores[::2]) + REFUSAL_MARGIN * len(WILLING)
 
-    async def _score(self, before: str, words: Sequence[int], priority: Priority) -> float:
+    async def unwilling(self, asked: Ids, afresh: Ids, priority: Priority) -> bool:
+        """Whether who is to answer behind ``asked`` won't do what it ends with, though it usually would.
+
+        ``afresh`` is how ``asked`` would be if its last line were the first one ever heard. How willing somebody sounds
+        depends on that line, and on a way of speaking, much more than on all else; but these are in both. Raises
+        NpcEngineError when the engine failed.
+        """
+        now, usually = await asyncio.gather(self._will(asked, priority), self._will(afresh, priority))
+        return now < usually - WILL_MARGIN * len(OPENINGS)
+
+    async def _will(self, prompt: Ids, priority: Priority) -> float:
+        """Nats by which an answer behind ``prompt`` is likelier to begin willingly, over all ways to do so."""
+        words = [self.tokenizer.encode_text(opening) for way in OPENINGS for opening in way]
+        scores = await asyncio.gather(*(self._score(prompt, each, priority) for each in words))
+        return math.fsum(scores[::2]) - math.fsum(scores[1::2])
+
+    async def _score(self, before: Sequence[int], words: Sequence[int], priority: Priority) -> float:
         """The log-probability of ``words`` behind ``before``."""
-        prompt = (*self.tokenizer.encode_text(before), *words)
+        prompt = (*before, *words)
         request = Request(
             self.generator.new_id(), prompt, Sampling(max_tokens=0), priority, scored=len(words), keep=False
         )

@@ -182,7 +182,7 @@ class Mind:
         max_tokens: int | None = None,
         partner: Partner = NOBODY,
     ) -> Answer:
-        """Start answering ``line``, the last thing heard, by ``partner``.
+        """Start answering ``line``, the last thing heard, by ``partner``. With ``max_tokens`` 0 it is only read.
 
         ``names``: of everyone else it must not speak for.
 
@@ -195,7 +195,7 @@ class Mind:
         prompt = self._context.prompt(self._volatile(line, partner))
         if len(prompt) + most > room:
             prompt = self._context.prompt(())
-        most = max(1, min(most, room - len(prompt)))
+        most = min(most, max(1, room - len(prompt)))
         request = Request(self._generator.new_id(), prompt, self._sampling(most), priority, deadline)
         make_parser = partial(
             ReplyParser,
@@ -276,11 +276,13 @@ class Mind:
         speaker: str,
         actions: Sequence[Action],
         there: Present,
+        asked: Ids,
         priority: Priority = Priority.PLAYER,
     ) -> Deed | None:
         """What it does about ``line``, which it has heard from ``speaker`` and given this ``answer``; None for nothing.
 
-        Who refuses in words does not do it.
+        Who refuses in words does not do it. Who has said nothing to ``asked``, the prompt that had the line at its end,
+        does not do it if all else there has made it unwilling.
 
         Only what can be done with who and what is ``there`` comes into question. Raises NpcEngineError when the engine
         failed.
@@ -290,7 +292,15 @@ class Mind:
             return None
         judge = Judge(self._generator, self._language.tokenizer)
         wanted = await judge.wanted(line, speaker, self.persona.name, [action for action, _ in possible], priority)
-        if wanted is None or await judge.refused(answer, speaker, self.persona.name, wanted, priority):
+        if wanted is None:
+            return None
+        if answer:
+            refused = await judge.refused(answer, speaker, self.persona.name, wanted, priority)
+        else:
+            afresh = self._context.afresh(self.line_ids("heard", speaker, line))
+            # What just happens asks nobody, so nobody refuses it.
+            refused = bool(speaker) and await judge.unwilling(asked, afresh, priority)
+        if refused:
             return None
         schema = next(schema for action, schema in possible if action is wanted)
         if not schema.get("properties"):
@@ -361,7 +371,7 @@ class Mind:
     def _longest_reply(self, asked: int | None) -> int:
         """Tokens that a reply may have: a game may ask for more than usual, but not for the NPC's whole memory."""
         usual = self.persona.generation.max_tokens
-        return min(asked or usual, max(usual, self._window // 2))
+        return usual if asked is None else min(asked, max(usual, self._window // 2))
 
     def _compact(self, reserve: int) -> tuple[int, int] | None:
         if not self._context.overflow(reserve):

@@ -10,6 +10,7 @@ from npc_engine.inference.request import CacheState, EngineStats, FinishReason, 
 from npc_engine.world.actions import Offers
 
 SpeakerKind = Literal["player", "npc", "system"]
+Change = Literal["spawned", "despawned", "forgotten", "updated", "spoke"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Speaker:
 class Say:
     """Someone speaks to ``npc``, who answers. ``hearers``, other NPCs, hear both; nobody else does.
 
-    ``offers`` is what it may do about it.
+    ``offers`` is what it may do about it. With ``max_tokens`` 0 it says nothing.
     """
 
     npc: str
@@ -40,13 +41,17 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something happens in front of ``hearers``. Silent: they remember it. Otherwise each of them reacts in words."""
+    """Something happens in front of ``hearers``. Silent: they remember it. Otherwise each of them reacts.
+
+    With ``max_tokens`` 0 they say nothing.
+    """
 
     hearers: tuple[str, ...]
     text: str
     kind: str = "event"
     salience: float = 0.5
     silent: bool = True
+    max_tokens: int | None = None
     offers: Offers = field(default_factory=Offers)
 
 
@@ -122,12 +127,21 @@ ReplyEvent = ReplyStarted | ReplyDelta | ReplySentence | ReplyAction | ReplyDone
 
 @dataclass(frozen=True, slots=True)
 class NpcSummary:
-    """One line about an NPC. ``active`` is false once it was despawned."""
+    """One line about an NPC. ``active`` is false once it was despawned or forgotten."""
 
     npc: str
     persona: str
     name: str
     active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NpcChanged:
+    """What became of an NPC, and how it is now. That it spoke is told; what it said is for those who heard it."""
+
+    what: Change
+    summary: NpcSummary
+    mood: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ from npc_engine.store import Entry, EntryKind, Journal, NewEntry, NpcRecord
 from npc_engine.world.actions import Offers
 from npc_engine.world.calls import Calls
 from npc_engine.world.events import (
+    Change,
     Happening,
     MemoryCompacted,
+    NpcChanged,
     NpcInfo,
     NpcSummary,
     Remembered,
@@ -40,6 +42,7 @@ from npc_engine.world.events import (
 )
 from npc_engine.world.homes import home_of
 from npc_engine.world.records import Records, updated
+from npc_engine.world.watchers import Watchers
 
 SHOWN_ENTRIES = 50
 """Journal entries that ``inspect`` shows."""
@@ -74,7 +77,8 @@ class World:
         """With a ``seed``, the answers of each NPC come again, as far as arithmetic does."""
         self._library, self._journal = library, journal
         self._language, self._generator, self._seed = language, generator, seed
-        self._records = Records(journal)
+        self._records = Records(journal, self._changed)
+        self._watchers: Watchers[NpcChanged] = Watchers()
         self._minds: dict[str, Mind] = {}
         self._waking: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,6 +97,13 @@ class World:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for mind in self._minds.values():
             mind.rest()
+
+    def watch(self, watcher: Callable[[NpcChanged], None]) -> Callable[[], None]:
+        """Call ``watcher`` with whatever becomes of any NPC, whoever caused it, until what is returned is called.
+
+        It is called on the event loop, in the order of the changes, and must not block.
+        """
+        return self._watchers.add(watcher)
 
     async def spawn(
         self, npc: str, persona: str, *, world: str | None = None, variables: Mapping[str, str] | None = None
@@ -159,10 +170,8 @@ class World:
         if update.mood is not None:
             mind.check_mood(update.mood)
         changed = updated(self._records.known(update.npc), update)
-        circumstances = _circumstances(changed)
-        mind.check_circumstances(circumstances)
+        mind.check_circumstances(_circumstances(changed))
         await self._records.store(changed)
-        mind.circumstances = circumstances
 
     def roster(self) -> Sequence[NpcSummary]:
         """Every NPC this world knows, active or parked, by id."""
@@ -246,7 +255,14 @@ class World:
                 return
             # One after the other, since each of them hears what the others say.
             for npc in dict.fromkeys(happening.hearers):
-                say = Say(npc, _WORLD_SPEAKER, happening.text, priority=Priority.AMBIENT, offers=happening.offers)
+                say = Say(
+                    npc,
+                    _WORLD_SPEAKER,
+                    happening.text,
+                    priority=Priority.AMBIENT,
+                    max_tokens=happening.max_tokens,
+                    offers=happening.offers,
+                )
                 with suppress(UnknownNpc):  # it may have left while others spoke
                     async with self._turn(npc) as mind:
                         others = await self._present(other for other in happening.hearers if other != npc)
@@ -335,19 +351,21 @@ class World:
         finally:
             # Whoever hung up or whatever failed: what was said is said, and everyone who was there heard it.
             await _to_the_end(self._keep(mind, hearers, answer, out))
-        await self._act(mind, hearers, say, answer.text, out)
+        await self._act(mind, hearers, say, answer, out)
         out.put_nowait(
             ReplyDone(mind.npc, answer.text, answer.finish, answer.usage, answer.timings, self._records[mind.npc].mood)
         )
 
-    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, answer: str, out: _Out) -> None:
+    async def _act(self, mind: Mind, hearers: Sequence[Mind], say: Say, answer: Answer, out: _Out) -> None:
         """Let ``mind``, which has given this answer, do what it was asked for, if it does anything."""
         actions = self._offered(mind, say.offers)
         if not actions:
             return
         people = (say.speaker.name, *(hearer.persona.name for hearer in hearers))
         there = self._there(mind.npc, people)
-        deed = await mind.act(say.text, answer, say.speaker.name, actions, there, priority=say.priority)
+        deed = await mind.act(
+            say.text, answer.text, say.speaker.name, actions, there, asked=answer.prompt, priority=say.priority
+        )
         if deed is not None:
             out.put_nowait(ReplyAction(mind.npc, self._calls.open(mind.npc, deed), deed.name, deed.args))
 
@@ -371,6 +389,8 @@ class World:
         finally:
             mind.answered(said)
         self._hear(heard)
+        if said is not None:
+            self._tell("spoke", self._records[mind.npc])
         for listener in (mind, *hearers):
             awake = self._minds.get(listener.npc) is listener
             if awake and (room := listener.compact()) is not None:
@@ -480,6 +500,15 @@ class World:
                 if room is not None:
                     await self._compacted(mind, room)
             return self._minds[npc]
+
+    def _changed(self, what: Change, record: NpcRecord) -> None:
+        """Have its mind know how things are by now, then whoever watches."""
+        if what == "updated" and (mind := self._minds.get(record.npc)) is not None:
+            mind.circumstances = _circumstances(record)
+        self._tell(what, record)
+
+    def _tell(self, what: Change, record: NpcRecord) -> None:
+        self._watchers.tell(NpcChanged(what, self._summary(record), record.mood))
 
     def _summary(self, record: NpcRecord) -> NpcSummary:
         home = self._library.get(record.world)

@@ -21,6 +21,7 @@ from npc_engine.world.events import (
     Update,
     WorldStats,
 )
+from npc_engine.world.watchers import Watchers
 from npc_engine.world.world import World
 
 
@@ -28,6 +29,7 @@ class ScriptedWorld(World):
     """Knows the personas greta and tom. NPCs answer ``pieces``; one in ``paused`` stops after its first piece."""
 
     def __init__(self) -> None:
+        self._watchers = Watchers()
         self.npcs: dict[str, NpcSummary] = {}
         self.pieces: list[str] = ["Good ", "morning."]
         self.compacts = False

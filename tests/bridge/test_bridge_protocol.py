@@ -224,7 +224,7 @@ def test_a_lost_session_is_named_with_what_arrived_of_it() -> None:
 def test_topics_that_there_are_not_yet_are_told_which_there_are() -> None:
     error = refused(type="subscribe", id=1, topics=["stats", "scene"])
     assert (error.code, error.path) == ("bad_message", "topics[1]")
-    assert "expected 'stats', got 'scene'; it is what to be told about" in error.message
+    assert "expected 'stats', 'npc' or 'log', got 'scene'; it is what to be told about" in error.message
 
 
 def test_an_unknown_type_is_told_the_nearest_one() -> None:
@@ -248,7 +248,7 @@ def test_every_message_has_its_own_type() -> None:
     }  # fmt: skip
     assert set(ANSWER_TYPES) == {
         "welcome", "ok", "pong", "npc.listing", "npc.info", "reply.start", "reply.delta", "reply.sentence",
-        "reply.action", "reply.done", "decided", "memory.compacted", "stats", "error", "bye",
+        "reply.action", "reply.done", "decided", "memory.compacted", "stats", "npc.changed", "log", "error", "bye",
     }  # fmt: skip
 
 

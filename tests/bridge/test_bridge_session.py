@@ -5,12 +5,16 @@ from typing import Any
 import pytest
 
 from bridge.codec import JSON, MSGPACK, Codec
+from bridge.intents import Ending, HangUp, Intent, Part, Return, Start, Stop, Watch
 from bridge.outbox import Outbox
 from bridge.protocol import (
     AnyAnswer,
+    Change,
     EngineCounters,
     Error,
     Limits,
+    LogLine,
+    NpcChanged,
     NpcCounts,
     NpcInspect,
     Ok,
@@ -21,21 +25,8 @@ from bridge.protocol import (
     Stats,
 )
 from bridge.rate import TokenBucket
-from bridge.session import (
-    TAKES,
-    TRANSITIONS,
-    Ending,
-    HangUp,
-    Intent,
-    Part,
-    Rules,
-    Session,
-    Start,
-    State,
-    Step,
-    Stop,
-    Watch,
-)
+from bridge.session import Rules, Session
+from bridge.states import TAKES, TRANSITIONS, State, Step
 
 HELLO: dict[str, Any] = {"type": "hello", "protocol": 1, "client": {"name": "test"}, "id": 0}
 LIMITS = Limits(
@@ -107,6 +98,14 @@ def stats(re: int | None = None, sessions: int = 1) -> Stats:
         running=0, waiting=0, steps=0, prompt_tokens=0, cached_tokens=0, generated_tokens=0, parked=0
     )
     return Stats(re=re, sessions=sessions, npcs=npcs, engine=engine, tiers={})
+
+
+def changed(npc: str, what: Change = "updated", mood: str = "calm") -> NpcChanged:
+    return NpcChanged(npc=npc, what=what, persona="greta", name="Greta", active=True, mood=mood)
+
+
+def log(text: str = "Something is wrong.") -> LogLine:
+    return LogLine(level="warning", logger="bridge", text=text, at=0.0)
 
 
 # Greeting
@@ -342,6 +341,13 @@ def test_subscribing_is_answered_at_once_and_the_last_one_stands() -> None:
     talk.expect("ok", re=2)
 
 
+def test_a_topic_that_there_is_not_changes_nothing() -> None:
+    talk = Talk()
+    assert talk.send(type="subscribe", id=1, topics=["npc", "scene"]) == []
+    assert "'scene'" in talk.expect_error("bad_message", re=1, path="topics[1]")
+    assert talk.send(type="subscribe", id=2, topics=["npc", "log"]) == [Watch(frozenset({"npc", "log"}))]
+
+
 def test_subscribing_under_the_id_of_an_open_request_does_not_seem_to_end_it() -> None:
     talk = Talk()
     talk.start(1)
@@ -524,6 +530,71 @@ def test_who_is_behind_gets_no_stats_until_it_has_caught_up() -> None:
     assert {message["type"] for message in talk.received()} == {"reply.sentence"}
     talk.post(stats())
     talk.expect("stats")
+
+
+def test_a_client_that_keeps_up_gets_every_change() -> None:
+    talk = Talk()
+    for what in ("spawned", "spoke", "forgotten"):
+        talk.post(changed("greta", what))
+        talk.expect("npc.changed", npc="greta", what=what)
+
+
+def test_a_change_takes_the_place_of_the_one_that_waits_and_numbers_have_no_gaps() -> None:
+    talk = Talk()
+    talk.start(1, **say())
+    for message in (
+        changed("greta", "spawned"),
+        delta(1, "a"),
+        changed("tom", "spawned"),
+        changed("greta", "updated", "a mood that takes more bytes than the one before"),
+        delta(1, "b"),
+        changed("greta", "forgotten", "angry"),
+    ):
+        assert talk.post(message) is None
+    greta, piece, tom = talk.received()
+    assert (greta["npc"], greta["what"], greta["mood"], greta["seq"]) == ("greta", "forgotten", "angry", 2)
+    assert (piece["text"], piece["seq"]) == ("ab", 3)
+    assert (tom["npc"], tom["what"], tom["seq"]) == ("tom", "spawned", 4)
+    assert talk.session.kept_bytes == talk.session._replay.bytes
+    talk.post(changed("greta", "spawned"))
+    talk.expect("npc.changed", what="spawned", seq=5)
+
+
+def test_changes_of_few_npcs_never_end_a_session_that_nobody_reads_and_those_of_many_do() -> None:
+    talk = Talk()
+    for number in range(10 * LIMITS.queue_messages):
+        assert talk.post(changed(f"npc-{number % LIMITS.queue_messages}")) is None
+    ending = talk.post(changed("one more"))
+    assert isinstance(ending, Part)
+    assert ending.code == 1013
+
+
+def test_log_lines_are_all_told_until_the_client_is_behind_and_numbers_have_no_gaps() -> None:
+    talk = Talk()
+    for number in range(10 * LIMITS.queue_messages):
+        assert talk.post(log(str(number))) is None
+    lines = talk.received()
+    assert [line["text"] for line in lines] == ["0", "1", "2"]
+    talk.post(log("later"))
+    assert talk.expect("log", text="later")["seq"] == lines[-1]["seq"] + 1
+
+
+def test_what_was_subscribed_to_is_kept_for_one_who_is_away_within_bounds() -> None:
+    talk = Talk()
+    talk.session.detach(talk.now)
+    for number in range(10 * LIMITS.queue_messages):
+        talk.post(log(str(number)))
+        talk.post(changed("greta", mood=str(number)))
+    assert talk.session.state is State.DETACHED
+    newcomer = Session(talk.session.rules, codec=MSGPACK, now=talk.now)
+    [back] = newcomer.receive(MSGPACK.encode({**HELLO, "resume": {"session": talk.session.id, "last_seq": 1}}), 0.0)
+    assert isinstance(back, Return)
+    talk.session.attach(back.hello, newcomer)
+    welcome, *missed = talk.received()
+    assert welcome["resumed"]
+    assert [message["seq"] for message in missed] == list(range(2, 2 + len(missed)))
+    [newest] = [message for message in missed if message["type"] == "npc.changed"]
+    assert newest["mood"] == str(10 * LIMITS.queue_messages - 1)
 
 
 def test_too_much_that_waits_ends_the_connection_with_a_bye_and_the_session_waits() -> None:

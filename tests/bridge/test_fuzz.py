@@ -7,9 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.codec import JSON, MSGPACK, OWN_LIMITS, Codec, Frame
+from bridge.intents import HangUp, Return, Start
 from bridge.protocol import REQUEST_TYPES, Limits, read_answer
 from bridge.server import Server
-from bridge.session import HangUp, Return, Rules, Session, Start, State
+from bridge.session import Rules, Session
+from bridge.states import State
 from tests.bridge.raw_client import GREETING, RawClient
 from tests.bridge.scripted_world import ScriptedWorld
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.codec import JSON, MSGPACK, OWN_LIMITS, Codec, Frame
+from bridge.intents import HangUp, Part, Return, Start
 from bridge.protocol import Heartbeat, Limits, Ok, ReplyDelta, ReplyDone, ReplySentence
-from bridge.session import HangUp, Part, Return, Rules, Session, Start, State
+from bridge.session import Rules, Session
 from bridge.sessions import Sessions
+from bridge.states import State
 
 LIMITS = Limits(
     queue_messages=8, queue_bytes=65536, resume_messages=24, resume_bytes=65536, open_requests=64, message_burst=10**6

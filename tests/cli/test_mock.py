@@ -38,12 +38,13 @@ from npc_engine.config import load_settings
 from npc_engine.inference.model.progress import Silent
 
 async def talk(prepared):
-    async with serving(prepared, host="127.0.0.1", port=0, token=None, http_port=int(sys.argv[2])) as doors:
+    async with serving(prepared) as doors:
         async with Client(doors.websocket.url) as client:
             await client.spawn("greta", "greta")
             print((await client.say("greta", "Good day.")).text)
 
-with prepare(load_settings({{"model": "mock", "data": sys.argv[1]}}), Silent()) as prepared:
+flags = {{"model": "mock", "data": sys.argv[1], "port": 0, "http_port": int(sys.argv[2])}}
+with prepare(load_settings(flags), Silent()) as prepared:
     asyncio.run(talk(prepared))
 print([name for name in {UNWANTED!r} if name in sys.modules])
 """
@@ -179,6 +180,32 @@ async def test_its_actions_are_random_and_valid_and_come_again(tmp_path: Path) -
     assert isinstance(plan["why"], str)
     assert await play(0) == first
     assert await play(1) != first
+
+
+async def test_deeds_without_words_are_as_random_and_what_came_of_them_is_remembered(served: Served) -> None:
+    peer = await open_peer(served.url)
+    await peer.ask(type="npc.spawn", id="spawn", npc="quiet", persona="greta")
+    give = {"name": "give", "description": "Give a thing.", "schema": GIVE}
+    await peer.ask(type="actions.register", id="r", scope={"npc": "quiet"}, actions=[give])
+    calls = []
+    for turn in range(24):
+        line = {"npc": "quiet", "speaker": {"id": "p", "name": "Mira"}, "text": f"Give me something, {turn}."}
+        await peer.send(type="say", id=turn, max_tokens=0, **line)
+        told = [await peer.receive()]
+        while told[-1]["type"] != "reply.done":
+            told.append(await peer.receive())
+        assert (told[0]["type"], told[-1]["text"]) == ("reply.start", "")
+        for action in told[1:-1]:
+            assert action["type"] == "reply.action"
+            assert action["args"]["item"] in ("bread", "iron")
+            calls.append(action["call"])
+    assert 0 < len(calls) < 24
+    result = {"call": calls[-1], "ok": True, "message": "Mira has it."}
+    assert (await peer.ask(type="action.result", id="result", **result))["type"] == "ok"
+    journal = (await peer.ask(type="npc.inspect", id="i", npc="quiet"))["journal"]
+    assert [line["speaker"] for line in journal[:-1]] == 24 * ["Mira"]
+    assert journal[-1]["text"].endswith("was done. Mira has it.")
+    await peer.socket.close()
 
 
 async def test_it_answers_through_http_alike_for_alike_messages(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Recorder(Silent):
     def say(self, text: str) -> None:
         self.heard.append(text)
 
-    def begin(self, step: str, total: int | None = None) -> None:
+    def begin(self, step: str, total: int | None = None, unit: str = "bytes") -> None:
         self.heard.append(step)
 
 

@@ -77,7 +77,7 @@ class Heard(Silent):
     def __init__(self) -> None:
         self.steps: list[str] = []
 
-    def begin(self, step: str, total: int | None = None) -> None:
+    def begin(self, step: str, total: int | None = None, unit: str = "bytes") -> None:
         self.steps.append(step)
 
 

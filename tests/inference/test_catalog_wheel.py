@@ -23,7 +23,7 @@ class Bar(Silent):
         self.steps: list[tuple[str, int | None]] = []
         self.done: list[int] = []
 
-    def begin(self, step: str, total: int | None = None) -> None:
+    def begin(self, step: str, total: int | None = None, unit: str = "bytes") -> None:
         self.steps.append((step, total))
         self.done.append(0)
 

@@ -120,15 +120,10 @@ def test_rows_are_the_librarys(rows: int, dtype: torch.dtype, eps: float | None,
 @pytest.mark.parametrize("rows", [1, 7])
 def test_norms_and_gates_are_the_librarys(rows: int) -> None:
     spec = spec_of(9, 3, 64)
-    rope = Rope.of(spec, 8, CPU)
     weight, x = torch.rand(spec.hidden).bfloat16(), torch.randn(rows, spec.hidden).bfloat16()
     torch.testing.assert_close(JitRows().norm(x, weight, 1e-5), PlainRows().norm(x, weight, 1e-5))
     gate_up = 30 * torch.randn(rows, 2 * spec.hidden).bfloat16()
-    ours, theirs = (
-        JitOperations(spec, rope, CompiledPrompts(spec), None),
-        PlainOperations(spec, ATTENTION, rope, torch.bfloat16),
-    )
-    torch.testing.assert_close(ours.gate(gate_up), theirs.gate(gate_up), rtol=0.02, atol=0.02)
+    torch.testing.assert_close(JitRows().gate(gate_up), PlainRows().gate(gate_up.clone()), rtol=0.02, atol=0.02)
 
 
 def test_a_weight_in_the_place_of_one_that_is_gone_is_another() -> None:

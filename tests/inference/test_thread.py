@@ -50,6 +50,30 @@ async def test_many_requests_at_once_each_get_their_own_outputs(engine: EngineTh
     assert all(ids == answers[-1][0][: len(ids)] for ids, _ in answers)
 
 
+@pytest.mark.parametrize("followers", [0, 3, 1 << 30])
+def test_who_asks_soon_after_another_is_waited_for_but_not_for_long(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, followers: int
+) -> None:
+    thread = EngineThread(load_engine(tiny, EngineOptions(dtype="float32", max_context=512)).engine)
+    gaps = 0
+
+    def wait(seconds: float) -> None:
+        nonlocal gaps
+        gaps += 1
+        assert seconds <= 0.001
+        if gaps <= followers:
+            thread._post(lambda: None)
+
+    monkeypatch.setattr(thread._wake, "wait", wait)
+    thread._post(lambda: None)
+    started = time.monotonic()
+    thread._gather()
+    if followers < 1 << 30:
+        assert len(thread._commands) == 1 + followers
+    else:
+        assert time.monotonic() - started >= 0.005
+
+
 async def test_closing_the_iterator_cancels_and_the_engine_comes_to_rest(engine: EngineThread) -> None:
     async with aclosing(engine.generate(request(engine, 400))) as outputs:
         await anext(outputs)

@@ -26,8 +26,8 @@ class Model:
         yield Output(request.id, Usage(), Timings(), finish=FinishReason.STOP)
 
 
-def answer(model: Model, temperature: float = 0.7) -> Answer:
-    request = Request("first", (1, 2), Sampling(temperature=temperature, seed=5))
+def answer(model: Model, temperature: float = 0.7, max_tokens: int = 9) -> Answer:
+    request = Request("first", (1, 2), Sampling(temperature=temperature, seed=5, max_tokens=max_tokens))
     return Answer(model, request, lambda: ReplyParser("Greta", {"Old Bo"}))  # type: ignore[arg-type]
 
 
@@ -56,4 +56,10 @@ async def test_who_has_nothing_to_say_is_not_asked_for_ever() -> None:
 async def test_the_likeliest_words_are_not_asked_for_twice() -> None:
     model = Model("*nods*", "Good day.")
     assert await said(answer(model, temperature=0)) == ""
+    assert len(model.asked) == 1
+
+
+async def test_who_shall_say_nothing_is_not_asked_again() -> None:
+    model = Model("")
+    assert await said(answer(model, max_tokens=0)) == ""
     assert len(model.asked) == 1

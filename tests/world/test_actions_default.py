@@ -108,7 +108,7 @@ async def test_what_the_default_model_does_is_valid_and_in_plain_cases_what_was_
             assert wanted is not None
             assert wanted.name == expected
             # Whoever agrees does it, every time.
-            deed = await village.world._minds["hesta"].act(line, AGREEMENTS[1], "Mira", ACTIONS, there)
+            deed = await village.world._minds["hesta"].act(line, AGREEMENTS[1], "Mira", ACTIONS, there, ())
             assert deed is not None
             assert deed.name == expected
     assert "flee" in done  # of 120 answers to that line one was a refusal

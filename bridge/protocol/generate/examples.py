@@ -88,7 +88,7 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
         "remember": True,
     },
     "stats": {"id": 18},
-    "subscribe": {"id": 19, "topics": ["stats"]},
+    "subscribe": {"id": 19, "topics": ["stats", "npc", "log"]},
 }
 """By ``type``, which is left out here."""
 
@@ -169,15 +169,31 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
             "disk": {"used": 4751360, "budget": 4294967296},
         },
     },
+    "npc.changed": {
+        "seq": 14,
+        "npc": "smith-2",
+        "what": "updated",
+        "persona": "greta",
+        "name": "Greta",
+        "active": True,
+        "mood": "angry",
+    },
+    "log": {
+        "seq": 15,
+        "level": "warning",
+        "logger": "npc_engine.inference.kv.disk",
+        "text": "the disk tier of the KV cache is damaged (a block is cut off); it is begun anew",
+        "at": 1767225600.5,
+    },
     "error": {
         "re": 8,
-        "seq": 14,
+        "seq": 16,
         "code": "overloaded",
         "message": "Too many lines are waiting; say it again in a moment.",
         "path": "npc",
         "retry_after_ms": 1000,
     },
-    "bye": {"seq": 15, "reason": "the server is shutting down"},
+    "bye": {"seq": 17, "reason": "the server is shutting down"},
 }
 """By ``type``, which is left out here."""
 

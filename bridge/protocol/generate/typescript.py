@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
-from bridge.protocol import VERSION, ErrorCode, Finish, PriorityName, SpeakerKind, Topic
+from bridge.protocol import VERSION, Change, ErrorCode, Finish, LogLevel, PriorityName, SpeakerKind, Topic
 from bridge.protocol.generate.schema import json_schema
 from bridge.protocol.generate.shapes import Field, Record, Shape, records
 
@@ -26,6 +26,8 @@ _WORDS: Mapping[tuple[str, ...], str] = {
     get_args(SpeakerKind): "SpeakerKind",
     get_args(Topic): "Topic",
     get_args(Finish): "Finish",
+    get_args(Change): "Change",
+    get_args(LogLevel): "LogLevel",
 }
 """Sets of words that have a name of their own."""
 

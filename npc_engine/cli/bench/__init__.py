@@ -143,7 +143,7 @@ def steps(quick: Quick = False, model: Model = None, config: Config = None) -> N
 
 @bench.command()
 def actions(quick: Quick = False, model: Model = None, config: Config = None) -> None:
-    """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes two minutes."""
+    """Measure how often what NPCs do is valid and sensible, and what offering actions costs. Takes three minutes."""
     from npc_engine.config import load_settings
     from npc_engine.inference.environment import set_environment
 
@@ -160,8 +160,9 @@ def actions(quick: Quick = False, model: Model = None, config: Config = None) ->
             if isinstance(found, Figure):
                 figures.append(found)
                 continue
-            deed = f"{found.deed.name} {dict(found.deed.args)}" if found.deed is not None else "none"
-            err.print(f"{'+' if found.sensible else '-'} {found.situation.says} -> {deed}", markup=False)
+            for act, how in ((found.spoken, ""), (found.wordless, "without words: ")):
+                deed = f"{act.deed.name} {dict(act.deed.args)}" if act.deed is not None else "none"
+                err.print(f"{'+' if act.sensible else '-'} {act.situation.says} -> {how}{deed}", markup=False)
 
     asyncio.run(measure())
     out.print(table(figures))

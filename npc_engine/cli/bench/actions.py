@@ -1,7 +1,7 @@
 """How often what an NPC does is valid and sensible, and what offering actions costs."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,23 +20,23 @@ from npc_engine.mind.mind import Language
 from npc_engine.persona.loading import load_library
 from npc_engine.store import DataFolder, Journal
 from npc_engine.world.actions import ActionBook, Offers, Scope
-from npc_engine.world.events import ReplyAction, ReplyDone, Say, Speaker, Update
+from npc_engine.world.events import ReplyAction, ReplyDelta, ReplyDone, ReplySentence, Say, Speaker, Update
 from npc_engine.world.world import World
 
 QUICK = 6
 PLAYER = Speaker("p1", "Mira")
+FRIEND = {"trust": 3, "note": "pulled you out of the river"}
+ENEMY = {"trust": -5, "note": "poisoned your well"}
 WORLD = "oakvale"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one situation. Times are seconds: until the first token, and from the speech's end to the act."""
+class Act:
+    """What somebody did in a situation, None for nothing, ``seconds`` after the last word that was said."""
 
     situation: Situation
     deed: ReplyAction | None
-    first_token: float
-    plain_first_token: float
-    deciding: float
+    seconds: float
 
     @property
     def valid(self) -> bool:
@@ -54,10 +54,29 @@ class Outcome:
         return (self.deed.name if self.deed is not None else NONE) in self.situation.sensible
 
     @property
+    def wanted(self) -> Mapping[str, object]:
+        """The arguments that matter of what was done; none where it is not the right action."""
+        return self.situation.sensible.get(self.deed.name, {}) if self.deed is not None else {}
+
+    @property
     def exact(self) -> bool:
-        """Whether it is done with the right things, where it is the right action."""
-        wanted = self.situation.sensible.get(self.deed.name, {}) if self.deed is not None else {}
-        return all(self.deed is not None and self.deed.args.get(key) == value for key, value in wanted.items())
+        """Whether it is done with the right things."""
+        return all(self.deed is not None and self.deed.args.get(key) == value for key, value in self.wanted.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one situation: after words, and without any, also when a friend asks and when an enemy does.
+
+    Times are seconds until the first token, with actions and without.
+    """
+
+    spoken: Act
+    wordless: Act
+    for_friend: Act
+    for_enemy: Act
+    first_token: float
+    plain_first_token: float
 
 
 async def play(folder: Path, situations: Sequence[Situation]) -> AsyncIterator[Outcome]:
@@ -83,48 +102,80 @@ async def measure_actions(folder: Path, *, quick: bool = False) -> AsyncIterator
     async for outcome in play(folder, situations[:QUICK] if quick else situations):
         outcomes.append(outcome)
         yield outcome
-    acts = [outcome for outcome in outcomes if outcome.deed is not None]
-    yield Figure("valid", _share([o.valid for o in acts]), "%", 100, at_least=True, note=f"of {len(acts)} actions")
-    for name, half in (("known half", outcomes[::2]), ("unseen half", outcomes[1::2])):
-        yield Figure(f"sensible, {name}", _share([o.sensible for o in half]), "%", note=f"of {len(half)} situations")
-        right = [o.exact for o in half if o.deed is not None and o.sensible and o.situation.sensible[o.deed.name]]
+    spoken, wordless = [outcome.spoken for outcome in outcomes], [outcome.wordless for outcome in outcomes]
+    yield _valid("valid", spoken)
+    for name, half in (("known half", spoken[::2]), ("unseen half", spoken[1::2])):
+        yield _sensible(f"sensible, {name}", half)
+        right = [act.exact for act in half if act.wanted]
         yield Figure("  with the right things", _share(right), "%", note=f"of {len(right)} acts that name some")
-        chance = 100 * sum(o.situation.chance() for o in half) / len(half)
+        chance = 100 * sum(act.situation.chance() for act in half) / len(half)
         yield Figure("  a random one instead", chance, "%", note="any action offered, or none")
-        yield Figure("  always none instead", _share([NONE in o.situation.sensible for o in half]), "%")
+        yield Figure("  always none instead", _share([NONE in act.situation.sensible for act in half]), "%")
+    yield _valid(
+        "without words, valid", [*wordless, *(o.for_friend for o in outcomes), *(o.for_enemy for o in outcomes)]
+    )
+    for name, half in (("known half", wordless[::2]), ("unseen half", wordless[1::2])):
+        yield _sensible(f"  sensible, {name}", half)
+    acted = [outcome for outcome in outcomes if outcome.wordless.deed is not None]
+    note = f"of {len(acted)} acts for a stranger"
+    yield Figure("  not done for a friend", _share([o.for_friend.deed is None for o in acted]), "%", note=note)
+    yield Figure("  not done for an enemy", _share([o.for_enemy.deed is None for o in acted]), "%", note=note)
     added = [1000 * (o.first_token - o.plain_first_token) for o in outcomes]
     yield Figure("first token, no actions, p50", 1000 * _median([o.plain_first_token for o in outcomes]), "ms")
     yield Figure("added to it by actions, p50", _median(added), "ms", note="of each situation with and without")
-    yield Figure("from speech to act, p50", 1000 * _median([o.deciding for o in outcomes]), "ms", note="or to none")
+    yield Figure("from speech to act, p50", 1000 * _median([act.seconds for act in spoken]), "ms", note="or to none")
+    yield Figure("from line to act, p50", 1000 * _median([act.seconds for act in wordless]), "ms", note="without words")
 
 
 async def _play(world: World, situation: Situation, number: int) -> Outcome:
     # The first of them reads what all who have this persona share.
-    await _listen(world, situation, f"reads {number}", Offers())
-    plain, *_ = await _listen(world, situation, f"talks {number}", Offers())
-    npc, book = f"acts {number}", ActionBook()
-    book.register(Scope(npc=npc), situation.offered)
-    done, deed, deciding = await _listen(world, situation, npc, Offers(book))
-    return Outcome(situation, deed, done.timings.first_token, plain.timings.first_token, deciding)
+    await _listen(world, situation, f"reads {number}")
+    plain, _ = await _listen(world, situation, f"talks {number}")
+    done, spoken = await _listen(world, situation, f"acts {number}", offering=True)
+    wordless, for_friend, for_enemy = [
+        (await _listen(world, situation, f"{who} {number}", offering=True, max_tokens=0, stance=stance))[1]
+        for who, stance in (("stranger", None), ("friend", FRIEND), ("enemy", ENEMY))
+    ]
+    return Outcome(spoken, wordless, for_friend, for_enemy, done.timings.first_token, plain.timings.first_token)
 
 
 async def _listen(
-    world: World, situation: Situation, npc: str, offers: Offers
-) -> tuple[ReplyDone, ReplyAction | None, float]:
-    """The end of the reply, what was done, and the seconds between the last word and the end."""
+    world: World,
+    situation: Situation,
+    npc: str,
+    *,
+    offering: bool = False,
+    max_tokens: int | None = None,
+    stance: Mapping[str, object] | None = None,
+) -> tuple[ReplyDone, Act]:
+    """The end of the reply, and what was done."""
+    book = ActionBook()
+    if offering:
+        book.register(Scope(npc=npc), situation.offered)
     await world.spawn(npc, situation.persona, world=WORLD)
-    await world.update(Update(npc, situation.facts))
+    await world.update(Update(npc, situation.facts, relationships={PLAYER.id: stance} if stance else {}))
     deed, spoke = None, time.perf_counter()
-    async for event in world.say(Say(npc, PLAYER, situation.says, offers=offers)):
+    async for event in world.say(Say(npc, PLAYER, situation.says, max_tokens=max_tokens, offers=Offers(book))):
         match event:
             case ReplyAction():
                 deed = event
             case ReplyDone():
                 done, ended = event, time.perf_counter()
-            case _:
+            case ReplyDelta() | ReplySentence():
                 spoke = time.perf_counter()
+            case _:
+                pass
     await world.despawn(npc)
-    return done, deed, ended - spoke
+    return done, Act(situation, deed, ended - spoke)
+
+
+def _valid(name: str, acts: Sequence[Act]) -> Figure:
+    done = [act.valid for act in acts if act.deed is not None]
+    return Figure(name, _share(done), "%", 100, at_least=True, note=f"of {len(done)} actions")
+
+
+def _sensible(name: str, acts: Sequence[Act]) -> Figure:
+    return Figure(name, _share([act.sensible for act in acts]), "%", note=f"of {len(acts)} situations")
 
 
 def _share(found: Sequence[bool]) -> float:

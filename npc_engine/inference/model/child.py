@@ -2,8 +2,8 @@
 
 Conversion takes gigabytes and leaves libraries loaded that the engine never needs; a process gives all of it back when
 it ends, and can be stopped at any moment. A child is a module with a ``main`` that calls ``serve_parent``. It writes
-one JSON object per line: ``{"begin": text, "total": bytes}``, ``{"done": bytes}``, ``{"say": text}``, or
-``{"error": text, "remedy": text}``.
+one JSON object per line: ``{"begin": text, "total": number, "unit": text}``, ``{"done": number}``, ``{"say": text}``,
+or ``{"error": text, "remedy": text}``.
 """
 
 import json
@@ -84,9 +84,9 @@ class Teller:
         """See Progress."""
         tell(say=text)
 
-    def begin(self, step: str, total: int | None = None) -> None:
+    def begin(self, step: str, total: int | None = None, unit: str = "bytes") -> None:
         """See Progress."""
-        tell(begin=step, total=total)
+        tell(begin=step, total=total, unit=unit)
 
     def advance(self, done: int) -> None:
         """See Progress."""
@@ -133,7 +133,7 @@ def _pass_on(line: bytes, report: Progress) -> OperatorError | None:
     if "error" in message:
         return OperatorError(message["error"], remedy=message["remedy"])
     if "begin" in message:
-        report.begin(message["begin"], message["total"])
+        report.begin(message["begin"], message["total"], message["unit"])
     elif "say" in message:
         report.say(message["say"])
     elif "done" in message:

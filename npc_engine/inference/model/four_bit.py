@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from npc_engine.inference.model.linears import Linear, NormedLinear
+from npc_engine.inference.model.linears import Gated, GatedLinear, Linear, NormedLinear
 from npc_engine.inference.model.rows import Rows
 
 GROUP = 32
@@ -40,6 +40,10 @@ class FourBit(Protocol):
         """
         ...
 
+    def gated(self, weight: torch.Tensor, norm: torch.Tensor, eps: float) -> Gated:
+        """A linear over ``weight`` [out, in] behind a norm, with a gate behind it. Raises as ``linear`` does."""
+        ...
+
 
 class PlainFourBit:
     """The library's product. See ``FourBit``."""
@@ -58,6 +62,10 @@ class PlainFourBit:
         """See FourBit."""
         linear = FourBitLinear(weight, bias)
         return linear if norm is None else NormedLinear(norm, eps, linear, self._rows)
+
+    def gated(self, weight: torch.Tensor, norm: torch.Tensor, eps: float) -> Gated:
+        """See FourBit."""
+        return GatedLinear(self.linear(weight, None, norm, eps), self._rows)
 
 
 class FourBitLinear:

@@ -21,6 +21,14 @@ class Linear(Protocol):
         ...
 
 
+class Gated(Protocol):
+    """A linear whose left half of outputs, through silu, gates the right: Shazeer, arXiv 2002.05202."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """``x [rows, in] -> [rows, out / 2]``."""
+        ...
+
+
 class PlainLinear:
     """The library's linear over the weight as it is stored, [out, in]."""
 
@@ -79,6 +87,16 @@ class NormedLinear:
     def add_to(self, stream: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See Linear."""
         return stream.add_(self(x))
+
+
+class GatedLinear:
+    """A linear, and then its gate. See ``Gated``."""
+
+    def __init__(self, linear: Linear, rows: Rows) -> None:
+        self._linear, self._rows = linear, rows
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self._rows.gate(self._linear(x))
 
 
 MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]

@@ -55,5 +55,5 @@ class LlamaRunner:
             layer = route.layer(index)
             mixed = operations.attend(layer.qkv(stream), layer.head_norms, batch, slots, index)
             stream = layer.out.add_to(stream, mixed)
-            stream = layer.down.add_to(stream, operations.gate(layer.gate_up(stream)))
+            stream = layer.down.add_to(stream, layer.gate_up(stream))
         return route.logits(stream[batch.sample_rows]).float()

@@ -1,4 +1,4 @@
-"""What a decoder layer of the Llama family does between its matrix products, as the runner asks for it."""
+"""What a decoder layer of the Llama family does between its first two matrix products."""
 
 from typing import NamedTuple, Protocol
 
@@ -41,10 +41,6 @@ class Operations(Protocol):
         """
         ...
 
-    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
-        """silu(left half) * right half of [rows, 2 * size]."""
-        ...
-
 
 class PlainOperations:
     """The library's kernels, on any device and in any dtype. See ``Operations``."""
@@ -72,11 +68,6 @@ class PlainOperations:
         keys[batch.slots, :, batch.positions] = turned[:, spec.heads :]
         values[batch.slots, :, batch.positions] = value
         return attend(self._attention, turned[:, : spec.heads], keys, values, batch.groups, spec.head_dim**-0.5)
-
-    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        gate, up = gate_up.chunk(2, dim=-1)
-        return functional.silu(gate).mul_(up)
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(x, weight.shape, weight, self._eps)

@@ -4,18 +4,18 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told what is being done. Called from one thread; must not raise."""
+    """Told what is being done. Called from one thread at a time; must not raise."""
 
     def say(self, text: str) -> None:
         """Something the reader should know, in one line."""
         ...
 
-    def begin(self, step: str, total: int | None = None) -> None:
-        """A step begins, and the former one is done. ``total`` in bytes, None where nobody can know."""
+    def begin(self, step: str, total: int | None = None, unit: str = "bytes") -> None:
+        """A step begins, and the former one is done. It has ``total`` of that unit, None where nobody can know."""
         ...
 
     def advance(self, done: int) -> None:
-        """``done`` bytes of this step are behind us."""
+        """``done`` of this step's total are behind us."""
         ...
 
 
@@ -25,7 +25,7 @@ class Silent:
     def say(self, text: str) -> None:
         """See Progress."""
 
-    def begin(self, step: str, total: int | None = None) -> None:
+    def begin(self, step: str, total: int | None = None, unit: str = "bytes") -> None:
         """See Progress."""
 
     def advance(self, done: int) -> None:

@@ -22,6 +22,10 @@ class Rows(Protocol):
         """Each row over its root mean square, times ``weight`` [size]: Zhang and Sennrich, arXiv 1910.07467."""
         ...
 
+    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
+        """silu(left half) * right half of [rows, 2 * size], which may be overwritten."""
+        ...
+
     def levels(
         self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,6 +55,11 @@ class PlainRows:
     def norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
         """See Rows."""
         return functional.rms_norm(x, weight.shape, weight, eps)
+
+    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
+        """See Rows."""
+        gate, up = gate_up.chunk(2, dim=-1)
+        return functional.silu(gate).mul_(up)
 
     def levels(
         self, x: torch.Tensor, eps: float | None, rotation: Rotation | None = None

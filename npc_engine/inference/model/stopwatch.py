@@ -49,10 +49,6 @@ class TimedOperations:
         """See Operations."""
         return self._watch.time("attention", lambda: self._operations.attend(qkv, norms, batch, slots, index))
 
-    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        return self._watch.time("gate", lambda: self._operations.gate(gate_up))
-
 
 class TimedWeights:
     """``weights``, timed. See ``WeightSource``."""
@@ -78,7 +74,7 @@ class _TimedRoute:
             qkv=_TimedLinear("qkv", layer.qkv, watch),
             head_norms=layer.head_norms,
             out=_TimedLinear("out", layer.out, watch),
-            gate_up=_TimedLinear("gate and up", layer.gate_up, watch),
+            gate_up=lambda x: watch.time("gate and up", lambda: layer.gate_up(x)),
             down=_TimedLinear("down", layer.down, watch),
         )
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from npc_engine.errors import OperatorError
-from npc_engine.inference.model.linears import Linear, MakeLinear, NormedLinear
+from npc_engine.inference.model.linears import Gated, GatedLinear, Linear, MakeLinear, NormedLinear
 from npc_engine.inference.model.rows import Rows
 from npc_engine.inference.model.spec import ModelSpec
 
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
     qkv: Linear
     head_norms: HeadNorms | None
     out: Linear
-    gate_up: Linear
+    gate_up: Gated
     down: Linear
 
 
@@ -178,6 +178,6 @@ def _layer(read: LayerTensors, eps: float, make_linear: MakeLinear, rows: Rows) 
         qkv=NormedLinear(read.input_norm, eps, make_linear(read.qkv, read.qkv_bias), rows),
         head_norms=read.head_norms,
         out=make_linear(read.out, read.out_bias),
-        gate_up=NormedLinear(read.post_norm, eps, make_linear(read.gate_up, None), rows),
+        gate_up=GatedLinear(NormedLinear(read.post_norm, eps, make_linear(read.gate_up, None), rows), rows),
         down=make_linear(read.down, None),
     )

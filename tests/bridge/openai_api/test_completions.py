@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
+from bridge.openai_api.body import ChatBody, read_body
+from bridge.openai_api.refusal import Refusal
 from npc_engine.errors import Overloaded
 from npc_engine.inference.load import LoadedEngine
 from npc_engine.inference.request import FinishReason, Output, Timings, Usage
@@ -172,6 +175,9 @@ async def test_a_text_is_continued_as_it_is(
         ({"messages": TALK, "stop": "\ud800"}, "stop[0]", "whole characters"),
         ({"messages": TALK, "user": "\ud800"}, "user", "whole characters"),
         ({"messages": TALK, "temperature": -1}, "temperature", "0 or more"),
+        ({"messages": TALK, "temperature": 2.5}, "temperature", "2 or less, got a number (2.5)"),
+        ({"messages": TALK, "top_k": -9}, "top_k", "-1 or more, got an integer (-9)"),
+        ({"messages": TALK, "repetition_penalty": 1e9}, "repetition_penalty", "10 or less"),
         ({"messages": TALK, "temperature": "hot"}, "temperature", "a number"),
         ({"messages": TALK, "max_tokens": -2}, "max_tokens", "-1 or more"),
         ({"messages": TALK, "stop": ["a", 5]}, "stop[1]", "a string"),
@@ -209,6 +215,31 @@ async def test_a_wrong_request_is_told_what_and_where(
 async def test_a_wrong_text_is_told_what_and_where(plain: httpx.AsyncClient, body: object, param: str) -> None:
     answer = await plain.post("/v1/completions", content=json.dumps(body))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("field", "within", "beyond", "said"),
+    [
+        ("temperature", [0, 2], [-0.1, 2.1, math.inf], "from 0 for the likeliest token to 2"),
+        ("top_p", [0, 1], [-0.1, 1.1], "from 0 to 1"),
+        ("min_p", [0, 1], [-0.1, 1.1], "from 0 to 1"),
+        ("top_k", [-1, 0, 10**6], [-2, -9], "0 or -1 for all"),
+        ("repetition_penalty", [0.1, 10], [-1, 0, 1e-9, 10.5, 1e9], "from 0.1 to 10"),
+        ("frequency_penalty", [-2, 2], [-2.1, 2.1], "from -2 to 2"),
+        ("presence_penalty", [-2, 2], [-2.1, 2.1], "from -2 to 2"),
+        ("max_tokens", [-1, 0, 10**6], [-2], "-1 to name no limit"),
+        ("max_completion_tokens", [-1, 0, 10**6], [-2], "-1 to name no limit"),
+    ],
+)
+def test_a_number_out_of_its_range_is_told_the_range(
+    field: str, within: list[float], beyond: list[float], said: str
+) -> None:
+    for value in within:
+        assert getattr(read_body(ChatBody, {"messages": TALK, field: value}), field) == value
+    for value in beyond:
+        with pytest.raises(Refusal, match=said) as caught:
+            read_body(ChatBody, {"messages": TALK, field: value})
+        assert (caught.value.status, caught.value.param) == (400, field)
 
 
 async def test_what_is_no_json_or_too_much_of_it_is_refused(plain: httpx.AsyncClient) -> None:

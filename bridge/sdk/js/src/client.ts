@@ -10,7 +10,7 @@ import { type Ending, Link } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { Npc } from "./npc.js";
 import {
-  type ClientMessage, type Decided, type Hello, type Json, type MemoryCompacted, type NpcInfo,
+  type ClientMessage, type Decided, type Hello, type Json, type LogLine, type MemoryCompacted, type NpcChanged, type NpcInfo,
   type NpcListing, type NpcSpawn, type NpcSummary, type NpcUpdate, type Priority, type ReplyAction, type RequestId,
   type Scope, type ServerMessage, type Speaker, type Stats, type Topic, VERSION, type Welcome,
 } from "./protocol.js";
@@ -24,6 +24,9 @@ export const DEFAULT_URL = "ws://127.0.0.1:8765";
 const ONCE: ReadonlySet<string> = new Set([
   "say", "event", "action.result", "decide", "remember", "npc.create", "scene.start", "scene.interject",
 ]);
+
+// Messages that answer no request and have listeners of their own.
+const TOLD: ReadonlySet<string> = new Set(["memory.compacted", "stats", "npc.changed", "log"]);
 
 // Close codes after which there is nothing to come back to: a wrong token, and another connection that took over.
 const FINAL: ReadonlySet<number> = new Set([1008, 4001]);
@@ -47,6 +50,7 @@ export interface SayOptions {
   hearers?: string[];
   priority?: Priority;
   deadlineMs?: number;
+  /** 0: no words; it acts, or doesn't. */
   maxTokens?: number;
   /** Names of the actions that the NPC may take now; all, if not given. */
   actions?: string[];
@@ -57,16 +61,22 @@ export interface SayOptions {
 export interface EventOptions {
   kind?: string;
   salience?: number;
-  /** False: each hearer reacts in words. */
+  /** False: each hearer reacts. */
   silent?: boolean;
+  /** 0: without words. */
+  maxTokens?: number;
   signal?: AbortSignal;
 }
 
 export type ClientEvents = {
   /** An NPC's oldest lines left its prompt. */
   "memory.compacted": MemoryCompacted;
-  /** What was subscribed to. */
+  /** Of the topic `stats`: what the server has to do and what it keeps, about once a second. */
   stats: Stats;
+  /** Of the topic `npc`: what became of an NPC, whichever client caused it, and how it is now. */
+  "npc.changed": NpcChanged;
+  /** Of the topic `log`: a warning or an error of the server. */
+  log: LogLine;
   /** Any message that answers no request of ours, those above included. */
   message: ServerMessage;
   /** The connection was lost; the client tries to come back. */
@@ -170,8 +180,8 @@ export class Client {
   }
 
   /** Something happens in front of `hearers`. Unless it is silent, what is returned has their reactions. */
-  event(hearers: string[], text: string, { signal, ...how }: EventOptions = {}): Reactions {
-    const request: Request = { type: "event", id: this.#id(), hearers, text, ...how };
+  event(hearers: string[], text: string, { signal, maxTokens: max_tokens, ...how }: EventOptions = {}): Reactions {
+    const request: Request = { type: "event", id: this.#id(), hearers, text, max_tokens, ...how };
     return new Reactions(this.#start(request, signal), () => this.#cancel(request.id));
   }
 
@@ -214,7 +224,7 @@ export class Client {
     return (await this.#ask({ type: "stats", id: this.#id() })) as Stats;
   }
 
-  /** Be told about these topics from now on, and about no others: `client.on("stats", ...)`. */
+  /** Be told about these topics from now on, and about no others: `client.on("stats", ...)`, `"npc.changed"`, `"log"`. */
   async subscribe(...topics: Topic[]): Promise<void> {
     await this.#ask({ type: "subscribe", id: this.#id(), topics });
     this.#topics = topics;
@@ -298,7 +308,7 @@ export class Client {
       exchange.receive(message);
       if (exchange.ended) this.#exchanges.delete(exchange.request.id);
     } else if (message.re === undefined) {
-      if (message.type === "memory.compacted" || message.type === "stats") this.#listeners.tell(message.type, message as never);
+      if (TOLD.has(message.type)) this.#listeners.tell(message.type as keyof ClientEvents, message as never);
       this.#listeners.tell("message", message);
     }
   }

@@ -17,7 +17,7 @@ export class Npc {
     return this.client.say(this.id, speaker, text, options);
   }
 
-  /** Something happens in front of this NPC alone. It remembers it, and reacts in words if `silent` is false. */
+  /** Something happens in front of this NPC alone. It remembers it, and reacts if `silent` is false. */
   event(text: string, options: EventOptions = {}): Reactions {
     return this.client.event([this.id], text, options);
   }

@@ -34,8 +34,10 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export type Priority = "player" | "ambient" | "idle";
 export type SpeakerKind = "player" | "npc" | "system";
-export type Topic = "stats";
+export type Topic = "stats" | "npc" | "log";
 export type Finish = "stop" | "length" | "cancelled" | "deadline" | "error";
+export type Change = "spawned" | "despawned" | "forgotten" | "updated" | "spoke";
+export type LogLevel = "warning" | "error" | "critical";
 
 /** The first message of a client. */
 export interface Hello {
@@ -135,13 +137,13 @@ export interface Say {
   priority?: Priority;
   /** Milliseconds after which no answer is wanted (at least 1). */
   deadline_ms?: number;
-  /** How long the answer may get, in tokens (at least 1). */
+  /** How long the answer may get, in tokens; 0: it says nothing and acts, or doesn't (at least 0). */
   max_tokens?: number;
   /** The names of the registered actions that it may take now, [] for none; all, if not given. */
   actions?: string[];
 }
 
-/** Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts in words. */
+/** Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts. */
 export interface EventMessage {
   type: "event";
   /** A string or an integer that the answers carry as 're'. */
@@ -154,8 +156,10 @@ export interface EventMessage {
   kind?: string;
   /** How much it matters, from 0 to 1. Default: 0.5. */
   salience?: number;
-  /** True: remember it; false: react to it in words. Default: true. */
+  /** True: remember it; false: react to it. Default: true. */
   silent?: boolean;
+  /** How long each reaction may get, in tokens; 0: they say nothing and act, or don't (at least 0). */
+  max_tokens?: number;
 }
 
 /** The player walked away: stop what `target` asked for. */
@@ -262,7 +266,7 @@ export interface Subscribe {
   type: "subscribe";
   /** A string or an integer that the answers carry as 're'. */
   id: number | string;
-  /** What to be told about; 'stats' is all there is, [] ends it. */
+  /** What to be told about, [] for nothing. */
   topics: Topic[];
 }
 
@@ -465,6 +469,44 @@ export interface Stats {
   engine: EngineCounters;
   /** By name: device, ram, disk. */
   tiers: { [key: string]: TierUse };
+}
+
+/** What became of an NPC, whichever client caused it, and how it is now: what subscribers to `npc` get. A client that reads slowly gets only the newest change of each NPC. What an NPC said is not told here. */
+export interface NpcChanged {
+  type: "npc.changed";
+  /** The id of the request that this answers. */
+  re?: number | string;
+  /** Its place in the session; the server's to set. */
+  seq?: number;
+  /** The NPC's id in the game (1 to 128 characters). */
+  npc: string;
+  /** It came, was parked, was deleted, was told how things are, or has spoken. */
+  what: Change;
+  /** The id of its persona. */
+  persona: string;
+  /** What it is called. */
+  name: string;
+  /** False once it was despawned or forgotten. */
+  active: boolean;
+  /** Its mood now. */
+  mood: string;
+}
+
+/** Something went wrong in the server, for whoever looks after it: what subscribers to `log` get. */
+export interface LogLine {
+  type: "log";
+  /** The id of the request that this answers. */
+  re?: number | string;
+  /** Its place in the session; the server's to set. */
+  seq?: number;
+  /** How bad it is. */
+  level: LogLevel;
+  /** The part of the server that says so. */
+  logger: string;
+  /** What it says, on one line, cut after 500 characters. */
+  text: string;
+  /** Seconds since 1970, UTC. */
+  at: number;
 }
 
 /** What was asked for didn't happen. `path` leads into the request, to what was wrong with it. */
@@ -720,5 +762,7 @@ export type ServerMessage =
   | Decided
   | MemoryCompacted
   | Stats
+  | NpcChanged
+  | LogLine
   | ErrorMessage
   | Bye;

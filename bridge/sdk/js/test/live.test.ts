@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
-import { type Client, connect, ConnectionLost, NpcError, ServerUnreachable } from "npc-engine";
+import { type Client, connect, ConnectionLost, type LogLine, NpcError, ServerUnreachable } from "npc-engine";
+import { WebSocket } from "ws";
 
 import { Served } from "./served.js";
 
@@ -108,6 +109,31 @@ describe("a client of a live server", () => {
     const told = new Promise((resolve) => client.on("stats", resolve));
     await client.subscribe("stats");
     assert.equal((await told as { type: string }).type, "stats");
+    await client.subscribe();
+  });
+
+  it("is told what becomes of NPCs, whoever caused it", async () => {
+    const watching = await connect(served.url);
+    const told: [string, string, boolean][] = [];
+    watching.on("npc.changed", ({ npc, what, active }) => told.push([npc, what, active]));
+    await watching.subscribe("npc");
+    await client.spawn("watched", { persona: "maud" });
+    await client.update("watched", { mood: "angry" });
+    await client.forget("watched");
+    await watching.subscribe();
+    await client.spawn("unwatched", { persona: "maud" });
+    await watching.ping();
+    assert.deepEqual(told, [["watched", "spawned", true], ["watched", "updated", true], ["watched", "forgotten", false]]);
+    watching.close();
+  });
+
+  it("is told what goes wrong in the server", async () => {
+    const told = new Promise<LogLine>((resolve) => client.on("log", resolve));
+    await client.subscribe("log");
+    new WebSocket(served.url, { origin: "https://elsewhere.example" }).on("error", () => {});
+    const { level, logger, text } = await told;
+    assert.deepEqual([level, logger], ["warning", "bridge.server"]);
+    assert.match(text, /refused a web page from origin/);
     await client.subscribe();
   });
 

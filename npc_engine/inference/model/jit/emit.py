@@ -11,8 +11,10 @@ ZEROS = ir.Constant(FLOATS, [0.0] * LANES)
 LINE = 64
 """Bytes that a processor brings near at once."""
 
-_POWER = (0.01342668, 0.05224247, 0.24128021, 0.69304484, 1.0)
-"""A polynomial of 2 to the power of x, for x from 0 to 1, its highest power first."""
+_POWER = (0.07802411, 0.2260679, 0.69583317, 0.99992526)
+"""A polynomial of 2 to the power of x, for x from 0 to 1, its highest power first: to 8e-5 of it."""
+_LOG2_E = 1.4426950408889634
+_ABOVE_WHOLE, _ALL_LANES, _AS_SET = 9, 0xFFFF, 4
 
 QUAD = 4
 """Numbers of a vector's quarter, within which the processor moves them cheaply."""
@@ -69,6 +71,24 @@ def fetch(builder, address):
     prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     how = [ir.Constant(I32, value) for value in (0, 2, 1)]  # for reading, into the second cache, data
     builder.call(prefetch, [builder.inttoptr(address, I8.as_pointer()), *how])
+
+
+def fetching(context, builder, kind, array, times):
+    """A function that emits fetching a part of ``array``, rows that lie one after another, each of so many times."""
+    rows = context.make_array(kind)(context, builder, array)
+    begin, [count, size] = builder.ptrtoint(rows.data, I64), cgutils.unpack_tuple(builder, rows.shape)
+    nbytes = builder.mul(builder.mul(count, size), constant(kind.dtype.bitwidth // 8))
+    lines = builder.udiv(nbytes, constant(LINE))
+    least = builder.select(builder.icmp_signed(">", times, constant(1)), times, constant(1))
+
+    def fetch_part(index):
+        first, end = (
+            builder.udiv(builder.mul(lines, place), least) for place in (index, builder.add(index, constant(1)))
+        )
+        with cgutils.for_range_slice(builder, first, end, constant(1), I64) as (line, _):
+            fetch(builder, at(builder, begin, line, LINE))
+
+    return fetch_part
 
 
 def times_plus(builder, left, right, so_far):
@@ -148,18 +168,52 @@ def paired(builder, even, odd):
 
 
 def power_of_two(builder, exponents):
-    """2 to the power of each of 16 float32 of up to 0, to 3e-6 of it; below -126, what -126 gives.
-
-    A power of two from the exponent bits times a polynomial for the rest, as in Cephes.
-    """
-    exponents = call(builder, "llvm.maxnum.v16f32", FLOATS, exponents, floats(-126.0))
-    whole = call(builder, "llvm.floor.v16f32", FLOATS, exponents)
-    rest = builder.fsub(exponents, whole)
+    """2 to the power of each of 16 float32 of up to 0, as good as bfloat16 can tell it apart; far below 0, nothing."""
+    rest = _masked(builder, "reduce", exponents, ir.Constant(I32, _ABOVE_WHOLE))
     power = floats(_POWER[0])
     for coefficient in _POWER[1:]:
         power = times_plus(builder, power, rest, floats(coefficient))
-    bits = builder.shl(builder.fptosi(whole, INTS), ints(23))
-    return builder.bitcast(builder.add(builder.bitcast(power, INTS), bits), FLOATS)
+    return _masked(builder, "scalef", power, exponents)
+
+
+def logistic(builder, numbers):
+    """1 over 1 plus e to the power of minus each of 16 float32, as good as bfloat16 can tell it apart."""
+    negative = builder.fcmp_ordered("<", numbers, ZEROS)
+    below = builder.select(negative, numbers, builder.fneg(numbers))
+    power = power_of_two(builder, builder.fmul(below, floats(_LOG2_E)))
+    above = builder.select(negative, power, floats(1.0))
+    return builder.fmul(above, _reciprocal(builder, builder.fadd(power, floats(1.0))))
+
+
+def larger(builder, left, right):
+    """The larger of each two, in one instruction: what LLVM calls the maximum asks whether they are numbers."""
+    return builder.select(builder.fcmp_ordered(">", left, right), left, right)
+
+
+def larger_integer(builder, left, right):
+    """The larger of two indices."""
+    return builder.select(builder.icmp_signed(">", left, right), left, right)
+
+
+def added(builder, vectors):
+    """The sum of vectors, a power of two of them, in few steps that wait for each other."""
+    while len(vectors) > 1:
+        vectors = [builder.fadd(*vectors[i : i + 2]) for i in range(0, len(vectors), 2)]
+    return vectors[0]
+
+
+def _reciprocal(builder, numbers):
+    """1 over each of 16 float32, to 14 bits."""
+    kind = ir.FunctionType(FLOATS, [FLOATS, FLOATS, I16])
+    reciprocal = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.rcp14.ps.512")
+    return builder.call(reciprocal, [numbers, ZEROS, ir.Constant(I16, _ALL_LANES)])
+
+
+def _masked(builder, name, left, right):
+    """What AVX-512's instruction makes of all lanes."""
+    kind = ir.FunctionType(FLOATS, [FLOATS, right.type, FLOATS, I16, I32])
+    instruction = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx512.mask.{name}.ps.512")
+    return builder.call(instruction, [left, right, ZEROS, ir.Constant(I16, _ALL_LANES), ir.Constant(I32, _AS_SET)])
 
 
 def transposed(builder, rows):

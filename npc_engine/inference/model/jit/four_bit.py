@@ -12,7 +12,8 @@ from npc_engine.inference.model.jit.arrays import bits, floats, numbers, use_thr
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.grid import GROUP, TILE_BYTES, TILE_NUMBERS, pack
 from npc_engine.inference.model.jit.instructions import has, has_unit
-from npc_engine.inference.model.linears import Linear
+from npc_engine.inference.model.jit.rows import gate
+from npc_engine.inference.model.linears import Gated, Linear
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,15 @@ class JitFourBit:
         self, weight: torch.Tensor, bias: torch.Tensor | None = None, norm: torch.Tensor | None = None, eps: float = 0.0
     ) -> Linear:
         """See FourBit."""
+        return self._linear(weight, bias, norm, eps)
+
+    def gated(self, weight: torch.Tensor, norm: torch.Tensor, eps: float) -> Gated:
+        """See FourBit."""
+        return self._linear(weight, None, norm, eps).gated
+
+    def _linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, norm: torch.Tensor | None, eps: float
+    ) -> "JitFourBitLinear":
         return JitFourBitLinear(weight, bias, norm, eps, few_rows=FEW_ROWS if self._unit else None)
 
 
@@ -120,6 +130,16 @@ class JitFourBitLinear:
         products, added = self._products(x), stream.numpy()
         products.add_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, added)
         return stream
+
+    def gated(self, x: torch.Tensor) -> torch.Tensor:
+        """See Gated. It has no bias."""
+        use_threads()
+        out = torch.empty(len(x), self._outputs // 2, dtype=torch.bfloat16)
+        if self._products(x) is unit_grid and len(self._weights) % 2 == 0:
+            unit_grid.gated_product(numbers(x), self._norm, self._eps, self._weights, self._grid, self._bias, bits(out))
+        else:
+            gate(bits(self(x)), bits(out))
+        return out
 
     def _products(self, x: torch.Tensor) -> ModuleType:
         """The kernels for so many rows."""

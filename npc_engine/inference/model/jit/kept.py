@@ -70,11 +70,6 @@ def compiled(kernel: Callable[..., Any]) -> Any:
     return dispatcher
 
 
-def compiled_before() -> bool:
-    """Whether an earlier start has kept compiled kernels of this code."""
-    return any(kernel_folder().glob("*.kernel"))
-
-
 def kernel_folder() -> Path:
     """Where kernels of this code and this numba are kept."""
     base = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else _HERE / "__pycache__"

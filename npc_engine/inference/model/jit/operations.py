@@ -4,23 +4,19 @@ import numpy as np
 import torch
 
 from npc_engine.inference.kv.slots import Slots
-from npc_engine.inference.model.batch import Batch, Group
-from npc_engine.inference.model.jit.arrays import NONE, Bits, Converted, Floats, bits, numbers, threads, use_threads
-from npc_engine.inference.model.jit.decode_attention import BESIDE_SUMS, decode_attention, shared_attention
+from npc_engine.inference.model.batch import Batch
+from npc_engine.inference.model.jit.arrays import NONE, Converted, bits, numbers, use_threads
+from npc_engine.inference.model.jit.decoding import DecodeGroup, DecodeKernels
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.prompts import PromptAttention, Steps
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
-from npc_engine.inference.model.jit.unit_attention import shared_unit_attention
 from npc_engine.inference.model.kernels import join
 from npc_engine.inference.model.operations import Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
 from npc_engine.inference.model.weights import HeadNorms
-
-_PARTS_PER_THREAD = 3
-_NOTHING_SHARED: Floats = np.empty((0, 0, 0, 0), np.float32)
 
 
 class JitOperations:
@@ -33,14 +29,11 @@ class JitOperations:
         assert spec.head_dim % LANES == 0
         self._spec = spec
         self._eps = np.float32(spec.norm_eps)
-        self._scale = np.float32(spec.head_dim**-0.5)
         self._cos, self._sin = rope.cos.numpy(), rope.sin.numpy()
-        self._heads = (np.float32(0),) * spec.group
-        self._lanes = (0,) * (spec.head_dim // LANES)
-        self._threads = threads()
-        self._steps = steps
+        self._decode = DecodeKernels(spec, steps)
         self._prompts = prompts
         self._converted = Converted()
+        self._pass: _Pass | None = None
 
     def attend(
         self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
@@ -48,73 +41,49 @@ class JitOperations:
         """See Operations."""
         spec = self._spec
         use_threads()
-        query = torch.empty(len(qkv), spec.heads, spec.head_dim, dtype=qkv.dtype)
+        if self._pass is None or self._pass.batch is not batch:
+            self._pass = _Pass(spec, batch, qkv.dtype)
+        at = self._pass
         keys, values = slots.layer(index)
         key_bits, value_bits = bits(keys), bits(values)
         rotate_and_store(
-            bits(qkv).reshape(len(qkv), -1, spec.head_dim),
+            bits(qkv).reshape(len(at.query_bits), -1, spec.head_dim),
             self._cos,
             self._sin,
-            batch.slots.numpy(),
-            batch.positions.numpy(),
+            at.slots,
+            at.positions,
             NONE if norms is None else self._converted(norms.query),
             NONE if norms is None else self._converted(norms.key),
             self._eps,
             key_bits,
             value_bits,
-            bits(query),
+            at.query_bits,
         )
         parts = [
-            self._decode(query, key_bits, value_bits, group)
-            if group.width == 1
-            else self._prompts(query, keys, values, group)
-            for group in batch.groups
+            self._decode(group, key_bits, value_bits)
+            if isinstance(group, DecodeGroup)
+            else self._prompts(at.query, keys, values, group)
+            for group in at.groups
         ]
+        if index == spec.layers - 1:
+            self._pass = None
         return join(parts)
 
-    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
-        """See Operations."""
-        use_threads()
-        out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
-        gate(bits(gate_up), bits(out))
-        return out
 
-    def _decode(self, query: torch.Tensor, keys: Bits, values: Bits, group: Group) -> torch.Tensor:
-        spec = self._spec
-        rows = query[group.row : group.row + group.count]
-        out = torch.empty_like(rows)
-        shape = (group.size, spec.kv_heads, spec.group, spec.head_dim)
-        folded = bits(rows).reshape(shape)
-        decode_attention(
-            folded,
-            keys,
-            values,
-            group.first,
-            group.visible[:, 0].numpy(),
-            group.shared,
-            self._shared(folded, keys, values, group) if group.shared else _NOTHING_SHARED,
-            self._scale,
-            self._parts(group.size),
-            self._heads,
-            self._lanes,
-            bits(out).reshape(shape),
-        )
-        return out.view(group.size, -1)
+class _Pass:
+    """What all layers of a forward pass have in common, as the kernels take it.
 
-    def _shared(self, folded: Bits, keys: Bits, values: Bits, group: Group) -> Floats:
-        """Attention to the keys that all slots of a group share, as ``decode_attention`` merges it."""
-        spec = self._spec
-        common: Floats = np.empty((group.size, spec.kv_heads, spec.group, spec.head_dim + BESIDE_SUMS), np.float32)
-        where = folded, keys, values, group.first, group.shared, self._scale, self._parts(group.size)
-        if self._steps is None:
-            shared_attention(*where, self._heads, self._lanes, common)
-        else:
-            shared_unit_attention(*where, self._steps, common)
-        return common
+    In a step of few rows, to make an array of a tensor takes as long as to compute with it.
+    """
 
-    def _parts(self, slots: int) -> int:
-        """Among how many the work on each KV head is shared out."""
-        return min(slots, -(-self._threads * _PARTS_PER_THREAD // self._spec.kv_heads))
+    def __init__(self, spec: ModelSpec, batch: Batch, dtype: torch.dtype) -> None:
+        self.batch = batch
+        self.slots, self.positions = batch.slots.numpy(), batch.positions.numpy()
+        self.query = torch.empty(len(self.slots), spec.heads, spec.head_dim, dtype=dtype)
+        self.query_bits = bits(self.query)
+        self.groups = [
+            DecodeGroup(spec, group, self.query_bits) if group.width == 1 else group for group in batch.groups
+        ]
 
 
 class JitRows:
@@ -128,6 +97,13 @@ class JitRows:
         use_threads()
         out = torch.empty_like(x)
         norm(bits(x), self._converted(weight), np.float32(eps), bits(out))
+        return out
+
+    def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
+        """See Rows."""
+        use_threads()
+        out = torch.empty(len(gate_up), gate_up.shape[1] // 2, dtype=gate_up.dtype)
+        gate(bits(gate_up), bits(out))
         return out
 
     def levels(

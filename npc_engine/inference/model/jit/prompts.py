@@ -71,10 +71,11 @@ class UnitPrompts:
             bits(keys),
             bits(values),
             group.first,
+            group.shared,
             group.visible.numpy(),
             self._scale,
             group.fold,
-            max(1, self._items // (group.size * keys.shape[1])),
+            -(-self._items // keys.shape[1]),
             self._steps,
             bits(out),
         )

@@ -50,7 +50,7 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int, prompt: str = COMPILED
         levels_of_floats = rows.levels(x.float(), None)[0].float() / _LEVELS_THAT_MATTER
         turned = rows.levels(x, None, Rotation(spec.hidden))[0].float() / _LEVELS_THAT_MATTER
         normed = rows.norm(x, weight, spec.norm_eps)
-        return [*attended, operations.gate(gate_up), normed, added, levels_of_floats, turned]
+        return [*attended, rows.gate(gate_up), normed, added, levels_of_floats, turned]
 
     try:
         agree = all(

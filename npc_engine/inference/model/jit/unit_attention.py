@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 from npc_engine.inference.model.jit import emit, unit
 from npc_engine.inference.model.jit.emit import LANES
 from npc_engine.inference.model.jit.kept import compiled
+from npc_engine.inference.model.jit.numbers import LOWEST
 from npc_engine.inference.model.jit.unit import LINES, REGISTER_BYTES, STEP, aligned
 
 MOST_STEPS = 4
@@ -26,30 +27,41 @@ _SUMS_AT_ONCE = 4
 
 
 @compiled
-def unit_attention(query, keys, values, first, visible, scale, fold, parts, steps, out):
+def unit_attention(query, keys, values, first, shared, visible, scale, fold, parts, steps, out):
     """See ``prompt_attention``. The blocks of each KV head are shared out among so many ``parts``.
 
-    ``steps``: a tuple as long as a head has times STEP numbers.
+    The first ``shared`` keys, which are the same in all slots, are read where the first one has them. ``steps``: a
+    tuple as long as a head has times STEP numbers.
     """
     slots, kv_heads, queries, size = query.shape
-    blocks = -(-queries // LANES)
-    for item in prange(slots * kv_heads * parts):
-        slot, head, part = item // (kv_heads * parts), item // parts % kv_heads, item % parts
-        begin, end = part * blocks // parts, (part + 1) * blocks // parts
+    blocks, common = -(-queries // LANES), shared // STEP * STEP
+    for item in prange(kv_heads * parts):
+        head, part = item // parts, item % parts
+        begin, end = part * slots * blocks // parts, (part + 1) * slots * blocks // parts
         if begin == end:
             continue
-        most = 0
-        for i in range(begin * LANES // fold, min(end * LANES - 1, queries - 1) // fold + 1):
-            most = max(most, visible[slot, i])
-        where = first + slot, head
-        turned = _turned(values[where], most)
-        found = unit.take_registers()
-        for block in range(begin, end):
+        turned = aligned(-(-visible.max() // STEP) * STEP * size)
+        theirs = keys[first, head, :common]
+        _turn(values[first, head, :common], turned)
+        before, found = -1, unit.take_registers()
+        for where in range(begin, end):
+            slot, block = where // blocks, where % blocks
+            most = visible[slot, -1]
+            if slot != before:
+                _turn(values[first + slot, head, common:most], turned[common * size :])
+                before = slot
             low, high = block * LANES, min((block + 1) * LANES, queries)
             seen = np.empty(LANES, np.int32)
             for i in range(LANES):
                 seen[i] = visible[slot, min(low + i, high - 1) // fold]
-            sums, _, totals = _attend(query[slot, head, low:high], keys[where], turned, seen, scale, steps)
+            mine = keys[first + slot, head, common:most]
+            # What is read next: while there are blocks of this slot, a part of the next one's for each of them.
+            soon = min(slot + 1, slots - 1)
+            ahead, until = common + block * (most - common) // blocks, common + (block + 1) * (most - common) // blocks
+            soon_keys, soon_values = keys[first + soon, head, ahead:until], values[first + soon, head, ahead:until]
+            sums, _, totals = _attend(
+                query[slot, head, low:high], theirs, mine, turned, seen, scale, soon_keys, soon_values, steps
+            )
             whole = np.empty((LINES, size), np.uint16)
             _deliver(sums, totals, steps, whole, whole.strides[0])
             out[slot, head, low:high] = whole[: high - low]
@@ -67,13 +79,16 @@ def shared_unit_attention(query, keys, values, first, shared, scale, parts, step
         begin, end = part * blocks // parts, (part + 1) * blocks // parts
         if begin == end:
             continue
-        turned, found = _turned(values[first, head], shared), unit.take_registers()
+        turned = aligned(-(-shared // STEP) * STEP * size)
+        theirs, nothing = keys[first, head, :shared], keys[first, head, :0]
+        _turn(values[first, head, :shared], turned)
+        found = unit.take_registers()
         some, rows = np.zeros((LINES, size), np.uint16), np.empty((LINES, size), np.float32)
         for block in range(begin, end):
             low, high = block * LANES, min((block + 1) * LANES, slots * fold)
             for i in range(low, high):
                 some[i - low] = query[i // fold, head, i % fold]
-            sums, tops, totals = _attend(some, keys[first, head], turned, seen, scale, steps)
+            sums, tops, totals = _attend(some, nothing, theirs, turned, seen, scale, nothing, nothing, steps)
             _turn_sums(sums, steps, rows, rows.strides[0])
             for i in range(low, high):
                 row = common[i // fold, head, i % fold]
@@ -83,24 +98,26 @@ def shared_unit_attention(query, keys, values, first, shared, scale, parts, step
 
 
 @njit(fastmath=True, nogil=True, error_model="numpy")
-def _turned(values, most):
-    """``values[:most]`` as left sides, uint16 [keys / STEP, size / LINES, LINES, STEP]. Behind the last are zeros."""
-    size, whole = values.shape[1], most // STEP
-    steps = -(-most // STEP)
-    turned = aligned(steps * STEP * size)
+def _turn(values, turned):
+    """Fill ``turned`` with left sides [keys / STEP, size / LINES, LINES, STEP]. Behind the last are zeros."""
+    count, size = values.shape
+    whole = count // STEP
     _turn_values(values, values.strides[0], whole, size // LINES, turned)
-    if whole < steps:
+    if whole * STEP < count:
         rest = np.zeros((STEP, size), np.uint16)
-        rest[: most - whole * STEP] = values[whole * STEP : most]
+        rest[: count - whole * STEP] = values[whole * STEP :]
         _turn_values(rest, rest.strides[0], 1, size // LINES, turned[whole * STEP * size :])
-    return turned
 
 
 @njit(fastmath=True, nogil=True, error_model="numpy")
-def _attend(query, keys, turned, seen, scale, steps):
-    """Weighted sums float32 [size, LANES], in pieces of 16 bits; each query's largest score, and its weights' sum."""
+def _attend(query, theirs, mine, turned, seen, scale, soon_keys, soon_values, steps):
+    """Weighted sums float32 [size, LANES], in pieces of 16 bits; each query's largest score, and its weights' sum.
+
+    Keys are ``theirs``, a multiple of STEP that all queries see, and then ``mine``. What is read ``soon`` is brought
+    near meanwhile.
+    """
     count, size = query.shape
-    most, all_see = seen.max(), seen.min()
+    common, most, all_see = len(theirs), len(theirs) + len(mine), seen.min()
     full = query
     if count < LINES:
         full = np.zeros((LINES, size), np.uint16)
@@ -110,16 +127,23 @@ def _attend(query, keys, turned, seen, scale, steps):
     # Scores, and their weights in the same place: both for whole steps.
     padded = -(-most // STEP) * STEP
     scores = aligned(padded * LANES * 2)
-    whole = most // (_AT_ONCE * LINES) * _AT_ONCE * LINES
-    _score(keys, keys.strides[0], whole, left, steps, scores)
-    if whole < most:
-        rest = np.zeros((_AT_ONCE * LINES, size), np.uint16)
-        rest[: most - whole] = keys[whole:most]
-        _score(rest, rest.strides[0], _AT_ONCE * LINES, left, steps, scores[whole * LANES * 2 :])
-    tops, totals = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    _soften(scores, all_see, padded, seen, tops, totals, scale * _LOG2_E)
+    tops, totals = np.full(LANES, LOWEST, np.float32), np.empty(LANES, np.float32)
+    whole = len(mine) // STEP
+    open_to_all = min(all_see - common, whole * STEP) // STEP
+    _score(theirs, theirs.strides[0], common // STEP, common // STEP, left, steps, soon_keys[:0], scores, tops)
+    if common:
+        _look(scores, common // STEP - 1, common // STEP, seen, tops)
+    own = scores[common * LANES * 2 :]
+    _score(mine, mine.strides[0], whole, open_to_all, left, steps, soon_keys, own, tops)
+    if whole * STEP < len(mine):
+        rest = np.zeros((STEP, size), np.uint16)
+        rest[: len(mine) - whole * STEP] = mine[whole * STEP :]
+        _score(rest, rest.strides[0], 1, 0, left, steps, soon_keys[:0], own[whole * STEP * LANES * 2 :], tops)
+    open_to_all += common // STEP
+    _look(scores, max(open_to_all - 1, common // STEP), padded // STEP, seen, tops)
     sums = aligned(size * LANES * 2)
-    _weigh(turned, scores, padded // STEP, steps, sums)
+    scale *= _LOG2_E
+    _weigh(turned, scores, open_to_all, padded // STEP, seen, scale, tops, soon_values, totals, steps, sums)
     return sums, tops, totals
 
 
@@ -166,17 +190,24 @@ def _turn_queries(_context, queries, apart, steps, turned):  # noqa: ARG001
 
 
 @intrinsic
-def _score(_context, keys, apart, count, queries, steps, scores):  # noqa: ARG001
-    """Scores float32 [count, LANES] of ``count`` keys, a multiple of _AT_ONCE * LINES, rows ``apart`` bytes."""
+def _score(_context, keys, apart, count, open_to_all, queries, steps, soon, scores, tops):  # noqa: ARG001
+    """Scores float32 [count * STEP, LANES] of ``count`` times STEP keys, rows ``apart`` bytes.
+
+    Raises ``tops`` float32 [LANES] to the largest of the first ``open_to_all`` times STEP, but for the last STEP of
+    them: while the unit multiplies, vectors look at what it multiplied before. What is read ``soon`` is fetched.
+    """
     chunks = steps.count
 
     def generate(context, builder, signature, args):
-        keys, apart, count, queries, _, scores = emit.begins(context, builder, signature, args)
+        keys, apart, count, open_to_all, queries, _, _, scores, tops = emit.begins(context, builder, signature, args)
+        fetch = emit.fetching(context, builder, signature.args[6], args[6], count)
+        most = cgutils.alloca_once_value(builder, emit.load(builder, tops, emit.FLOATS, 4))
         for chunk in range(chunks):
             unit.load(builder, _AT_ONCE * 2 + chunk, builder.add(queries, emit.constant(chunk * REGISTER_BYTES)))
-        with cgutils.for_range(builder, builder.udiv(count, emit.constant(_AT_ONCE * LINES))) as loop:
+
+        def multiply(step):
             for which in range(_AT_ONCE):
-                index = builder.add(builder.mul(loop.index, emit.constant(_AT_ONCE)), emit.constant(which))
+                index = builder.add(builder.mul(step, emit.constant(_AT_ONCE)), emit.constant(which))
                 line = emit.at(builder, keys, builder.mul(apart, index), LINES)
                 unit.clear(builder, which)
                 for chunk in range(chunks):
@@ -184,90 +215,136 @@ def _score(_context, keys, apart, count, queries, steps, scores):  # noqa: ARG00
                     unit.load(builder, _AT_ONCE + which, here, apart)
                     unit.multiply_add(builder, which, _AT_ONCE + which, _AT_ONCE * 2 + chunk)
                 unit.store(builder, which, emit.at(builder, scores, index, REGISTER_BYTES))
+
+        with builder.if_then(builder.icmp_signed(">", count, emit.constant(0))):
+            multiply(emit.constant(0))
+            one = emit.constant(1)
+            looked_at = emit.larger_integer(builder, open_to_all, one)
+            with cgutils.for_range_slice(builder, one, looked_at, one, emit.I64) as (step, _):
+                multiply(step)
+                fetch(step)
+                _raise(builder, most, _scores_of(builder, scores, builder.sub(step, one)))
+            with cgutils.for_range_slice(builder, looked_at, count, one, emit.I64) as (step, _):
+                multiply(step)
+        emit.store(builder, builder.load(most), tops)
         return context.get_dummy_value()
 
-    return types.void(keys, types.intp, types.intp, queries, steps, scores), generate
+    return types.void(keys, types.intp, types.intp, types.intp, queries, steps, soon, scores, tops), generate
 
 
 @intrinsic
-def _soften(_context, scores, all_see, count, seen, tops, totals, scale):  # noqa: ARG001
-    """Turn ``count`` keys' scores, an even number, into weights. Each query's largest score, and its weights' sum.
+def _look(_context, scores, begin, count, seen, tops):  # noqa: ARG001
+    """Raise ``tops`` to the largest scores of those keys, from ``begin`` to ``count`` times STEP, that a query sees.
 
-    Weights become pairs of bfloat16 of neighbouring keys, in the place of the first half of the scores. The first
-    ``all_see`` keys are seen by all queries; of the others each sees those before its ``seen``. ``scale`` float32.
+    Each query sees those before its ``seen``.
     """
 
     def generate(context, builder, signature, args):
-        scores, all_see, count, seen, tops, totals, scale = emit.begins(context, builder, signature, args)
-        most = cgutils.alloca_once_value(builder, emit.floats(-3e38))
-        total = cgutils.alloca_once_value(builder, emit.ZEROS)
+        scores, begin, count, seen, tops = emit.begins(context, builder, signature, args)
+        most = cgutils.alloca_once_value(builder, emit.load(builder, tops, emit.FLOATS, 4))
         seen = emit.load(builder, seen, emit.INTS, 4)
-        scale = emit.spread(builder, scale, emit.FLOATS)
-        pairs_all_see = builder.udiv(all_see, emit.constant(2))
-
-        def score(key, hidden):
-            found = emit.load(builder, emit.at(builder, scores, key, 4 * LANES), emit.FLOATS, 64)
-            if not hidden:
-                return found
-            place = emit.spread(builder, builder.trunc(key, emit.I32), emit.INTS)
-            return builder.select(builder.icmp_signed("<", place, seen), found, emit.floats(-3e38))
-
-        def both(pair, hidden):
-            first = builder.mul(pair, emit.constant(2))
-            return [score(builder.add(first, emit.constant(which)), hidden) for which in range(2)]
-
-        def look(pair, hidden):
-            largest = emit.call(builder, "llvm.maxnum.v16f32", emit.FLOATS, *both(pair, hidden))
-            builder.store(emit.call(builder, "llvm.maxnum.v16f32", emit.FLOATS, builder.load(most), largest), most)
-
-        def weigh(pair, hidden, offset):
-            weights = [
-                emit.power_of_two(builder, emit.times_plus(builder, each, scale, offset)) for each in both(pair, hidden)
-            ]
-            builder.store(builder.fadd(builder.load(total), builder.fadd(*weights)), total)
-            there = emit.at(builder, scores, pair, 4 * LANES)
-            builder.store(emit.paired(builder, *weights), builder.inttoptr(there, emit.INTS.as_pointer()), align=64)
-
-        end = builder.udiv(count, emit.constant(2))
-        with cgutils.for_range(builder, pairs_all_see) as loop:
-            look(loop.index, hidden=False)
-        with cgutils.for_range_slice(builder, pairs_all_see, end, emit.constant(1), emit.I64) as (pair, _):
-            look(pair, hidden=True)
-        offset = builder.fneg(builder.fmul(builder.load(most), scale))
-        with cgutils.for_range(builder, pairs_all_see) as loop:
-            weigh(loop.index, False, offset)
-        with cgutils.for_range_slice(builder, pairs_all_see, end, emit.constant(1), emit.I64) as (pair, _):
-            weigh(pair, True, offset)
+        with cgutils.for_range_slice(builder, begin, count, emit.constant(1), emit.I64) as (step, _):
+            _raise(builder, most, _scores_of(builder, scores, step, seen))
         emit.store(builder, builder.load(most), tops)
-        emit.store(builder, builder.load(total), totals)
         return context.get_dummy_value()
 
-    return types.void(scores, types.intp, types.intp, seen, tops, totals, types.float32), generate
+    return types.void(scores, types.intp, types.intp, seen, tops), generate
 
 
 @intrinsic
-def _weigh(_context, turned, weights, count, steps, sums):  # noqa: ARG001
-    """Sums float32 [size, LANES] of ``count`` times STEP values by their weights."""
+def _weigh(_context, turned, scores, open_to_all, count, seen, scale, tops, soon, totals, steps, sums):  # noqa: ARG001
+    """Turn scores of ``count`` times STEP keys into weights, of which the largest is 1, and add up values by them.
+
+    Weights become pairs of bfloat16 of neighbouring keys, in the place of the first half of the scores. The first
+    ``open_to_all`` times STEP keys are seen by all queries; of the others each sees those before its ``seen``.
+    ``totals`` float32 [LANES] are each query's weights, added up; ``sums`` float32 [size, LANES]. While vectors make
+    weights, the unit multiplies by those before. What is read ``soon`` is fetched.
+    """
     registers = steps.count * STEP // LINES
 
     def generate(context, builder, signature, args):
-        turned, weights, count, _, sums = emit.begins(context, builder, signature, args)
-        for low in range(0, registers, _SUMS_AT_ONCE):
-            some = range(min(_SUMS_AT_ONCE, registers - low))
-            for which in some:
+        turned, scores, open_to_all, count, seen, scale, tops, _, totals, _, sums = emit.begins(
+            context, builder, signature, args
+        )
+        fetch = emit.fetching(context, builder, signature.args[7], args[7], count)
+        seen = emit.load(builder, seen, emit.INTS, 4)
+        scale = emit.spread(builder, scale, emit.FLOATS)
+        offset = builder.fneg(builder.fmul(emit.load(builder, tops, emit.FLOATS, 4), scale))
+        total = cgutils.alloca_once_value(builder, emit.ZEROS)
+        one = emit.constant(1)
+
+        def soften(step, seen=None):
+            added = []
+            for pair in range(STEP // 2):
+                found = _scores_of(builder, scores, step, seen, slice(2 * pair, 2 * pair + 2))
+                weights = [emit.power_of_two(builder, emit.times_plus(builder, each, scale, offset)) for each in found]
+                added.append(builder.fadd(*weights))
+                there = builder.add(_place(builder, scores, step), emit.constant(pair * unit.LINE_BYTES))
+                builder.store(emit.paired(builder, *weights), builder.inttoptr(there, emit.INTS.as_pointer()), align=64)
+            builder.store(builder.fadd(builder.load(total), emit.added(builder, added)), total)
+
+        def multiply(step, low):
+            unit.load(builder, _SUMS_AT_ONCE, _place(builder, scores, step))
+            values = emit.at(builder, turned, step, registers * REGISTER_BYTES)
+            for which in range(min(_SUMS_AT_ONCE, registers - low)):
+                left = _SUMS_AT_ONCE + 1 + which % 3
+                unit.load(builder, left, builder.add(values, emit.constant((low + which) * REGISTER_BYTES)))
+                unit.multiply_add(builder, which, left, _SUMS_AT_ONCE)
+
+        def begin(low):
+            for which in range(min(_SUMS_AT_ONCE, registers - low)):
                 unit.clear(builder, which)
-            with cgutils.for_range(builder, count) as loop:
-                unit.load(builder, _SUMS_AT_ONCE, emit.at(builder, weights, loop.index, REGISTER_BYTES))
-                values = emit.at(builder, turned, loop.index, registers * REGISTER_BYTES)
-                for which in some:
-                    left = _SUMS_AT_ONCE + 1 + which % 3
-                    unit.load(builder, left, builder.add(values, emit.constant((low + which) * REGISTER_BYTES)))
-                    unit.multiply_add(builder, which, left, _SUMS_AT_ONCE)
-            for which in some:
+
+        def end(low):
+            for which in range(min(_SUMS_AT_ONCE, registers - low)):
                 unit.store(builder, which, builder.add(sums, emit.constant((low + which) * REGISTER_BYTES)))
+
+        begin(0)
+        soften(emit.constant(0), seen)
+        all_see = emit.larger_integer(builder, open_to_all, one)
+        for first, last, hidden in ((one, all_see, None), (all_see, count, seen)):
+            with cgutils.for_range_slice(builder, first, last, one, emit.I64) as (step, _):
+                soften(step, hidden)
+                fetch(step)
+                multiply(builder.sub(step, one), 0)
+        multiply(builder.sub(count, one), 0)
+        end(0)
+        for low in range(_SUMS_AT_ONCE, registers, _SUMS_AT_ONCE):
+            begin(low)
+            with cgutils.for_range(builder, count) as loop:
+                multiply(loop.index, low)
+            end(low)
+        emit.store(builder, builder.load(total), totals)
         return context.get_dummy_value()
 
-    return types.void(turned, weights, types.intp, steps, sums), generate
+    arguments = turned, scores, types.intp, types.intp, seen, types.float32, tops, soon, totals, steps, sums
+    return types.void(*arguments), generate
+
+
+def _scores_of(builder, scores, step, seen=None, which=slice(STEP)):
+    """Scores of those of STEP keys; of what a query does not see, before its ``seen``, the lowest there is."""
+    found = []
+    for key in range(STEP)[which]:
+        line = builder.add(_place(builder, scores, step), emit.constant(key * unit.LINE_BYTES))
+        score = emit.load(builder, line, emit.FLOATS, 64)
+        if seen is not None:
+            place = builder.add(builder.mul(step, emit.constant(STEP)), emit.constant(key))
+            place = emit.spread(builder, builder.trunc(place, emit.I32), emit.INTS)
+            score = builder.select(builder.icmp_signed("<", place, seen), score, emit.floats(float(LOWEST)))
+        found.append(score)
+    return found
+
+
+def _place(builder, scores, step):
+    """Where the scores of a step begin, and then its weights."""
+    return emit.at(builder, scores, step, STEP * unit.LINE_BYTES)
+
+
+def _raise(builder, most, scores):
+    """Raise what is stored at ``most`` to the largest of ``scores``."""
+    while len(scores) > 1:
+        scores = [emit.larger(builder, *scores[i : i + 2]) for i in range(0, len(scores), 2)]
+    builder.store(emit.larger(builder, builder.load(most), *scores), most)
 
 
 @intrinsic

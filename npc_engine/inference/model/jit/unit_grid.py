@@ -20,6 +20,9 @@ from npc_engine.inference.model.jit.unit import LINE_BYTES, LINES, REGISTER_BYTE
 _WIDE = 2
 """Registers of outputs, and of rows, that are multiplied with each other while they are loaded."""
 
+_AT_ONCE = 3
+"""So many times two registers of outputs are one piece of work: it makes room for what it computes with once."""
+
 _LOADS, _NIBBLES, _BITS = 4, 8, 4
 
 
@@ -158,43 +161,73 @@ def _on_top(builder, numbers, line, index):
 _write, _add = _delivery(_as_bits), _delivery(_on_top)
 
 
-@compiled
-def product(x, norm, eps, weights, grid, bias, out):
-    """See ``grid.product``."""
-    rows, added = _rows(x, norm, eps), _bias(bias, len(weights))
-    for piece in prange(-(-len(weights) // _WIDE)):
-        first, end = piece * _WIDE, min((piece + 1) * _WIDE, len(weights))
-        part = _multiply(weights[first:end], grid[first:end], rows)
-        where = first * LANES
-        _write(part, added[where:], len(x), part.shape[1], out[:, where:], out.strides[0])
+@intrinsic
+def _gate(_context, part, bias, rows, width, target, apart):  # noqa: ARG001
+    """Of ``part`` float32 [rows, 2 * LANES] silu(left half) * right half, as bfloat16; rows ``apart`` bytes."""
+
+    def generate(context, builder, signature, args):
+        part, _, rows, _, target, apart = emit.begins(context, builder, signature, args)
+        with cgutils.for_range(builder, rows) as loop:
+            line = emit.at(builder, part, loop.index, 2 * 4 * LANES)
+            left = emit.load(builder, line, emit.FLOATS, 4)
+            right = emit.load(builder, builder.add(line, emit.constant(4 * LANES)), emit.FLOATS, 4)
+            gated = builder.fmul(builder.fmul(left, emit.logistic(builder, left)), right)
+            there = builder.add(target, builder.mul(apart, loop.index))
+            _as_bits(builder, gated, there, emit.constant(0))
+        return context.get_dummy_value()
+
+    return types.void(part, bias, types.intp, types.intp, target, types.intp), generate
 
 
-@compiled
-def add_product(x, norm, eps, weights, grid, bias, stream):
-    """See ``grid.add_product``."""
-    rows, added = _rows(x, norm, eps), _bias(bias, len(weights))
-    for piece in prange(-(-len(weights) // _WIDE)):
-        first, end = piece * _WIDE, min((piece + 1) * _WIDE, len(weights))
-        part = _multiply(weights[first:end], grid[first:end], rows)
-        where = first * LANES
-        _add(part, added[where:], len(x), part.shape[1], stream[:, where:], stream.strides[0])
+def _kernel(name, deliver, *, across):
+    """A kernel that multiplies two registers of outputs at a time and has ``deliver`` bring them where they belong.
+
+    They are neighbours, or with ``across`` as far apart as the two halves of all outputs.
+    """
+
+    def kernel(x, norm, eps, weights, grid, bias, out):
+        rows, added = _rows(x, norm, eps), bias if len(bias) else np.zeros(len(weights) * LANES, np.float32)
+        near, far = (1, len(weights) // 2) if across else (_WIDE, 1)
+        pieces = len(weights) // 2 if across else -(-len(weights) // _WIDE)
+        shares, strip = -(-pieces // _AT_ONCE), weights.shape[1] * GROUP * LANES
+        for share in prange(shares):
+            unpacked, room = unit.aligned(_WIDE * strip), np.empty(len(rows) * LINES * _WIDE * LANES, np.float32)
+            found = unit.take_registers()
+            for piece in range(share * _AT_ONCE, min((share + 1) * _AT_ONCE, pieces)):
+                first = piece * near
+                theirs = weights[first::far][:_WIDE]
+                width = len(theirs) * LANES
+                part = room[: len(rows) * LINES * width].reshape(-1, width)
+                _multiply(theirs, grid[first::far][:_WIDE], rows, unpacked, part)
+                where = first * LANES
+                deliver(part, added[where:], len(x), width, out[:, where:], out.strides[0])
+            unit.leave_registers(found)
+
+    # The name is in that of the compiled code, and two of the same name would be taken for each other when loaded.
+    kernel.__name__ = kernel.__qualname__ = name
+    return compiled(kernel)
 
 
-@njit(nogil=True)
-def _bias(bias, tiles):
-    return bias if len(bias) else np.zeros(tiles * LANES, np.float32)
+product = _kernel("product", _write, across=False)
+"""See ``grid.product``."""
+
+add_product = _kernel("add_product", _add, across=False)
+"""See ``grid.add_product``."""
+
+gated_product = _kernel("gated_product", _gate, across=True)
+"""silu of the left half of what ``product`` gives, times its right half. It has no bias."""
 
 
 @njit(fastmath=True, nogil=True, error_model="numpy")
-def _multiply(weights, grid, rows):
-    """``rows`` as ``_rows`` gives them by the weights of one or two registers of outputs, float32."""
+def _multiply(weights, grid, rows, unpacked, part):
+    """Fill ``part`` float32 with ``rows``, as ``_rows`` gives them, by the weights of one or two registers of outputs.
+
+    ``unpacked``: room for the weights in bfloat16.
+    """
     tiles, groups = weights.shape[:2]
     strip = groups * GROUP * LANES
-    unpacked = unit.aligned(tiles * strip)
     for tile in range(tiles):
         _unpack(weights[tile], grid[tile], groups, unpacked[tile * strip :])
-    part = np.empty((len(rows) * LINES, tiles * LANES), np.float32)
-    found = unit.take_registers()
     row = 0
     while row < len(rows):
         x, out = rows[row], part[row * LINES]
@@ -208,8 +241,6 @@ def _multiply(weights, grid, rows):
         else:
             _block_1_1(x, unpacked, groups, out)
         row += 2
-    unit.leave_registers(found)
-    return part
 
 
 @compiled

@@ -1,6 +1,8 @@
 package dev.npcengine;
 
+import dev.npcengine.protocol.LogLine;
 import dev.npcengine.protocol.MemoryCompacted;
+import dev.npcengine.protocol.NpcChanged;
 import dev.npcengine.protocol.ReplyAction;
 import dev.npcengine.protocol.Stats;
 import dev.npcengine.protocol.Welcome;
@@ -45,6 +47,8 @@ final class Dispatch implements Link.Observer {
                         tellStats(Stats.fromMap(message));
                     }
                 }
+                case NpcChanged.TYPE -> tellChanged(NpcChanged.fromMap(message));
+                case LogLine.TYPE -> tellLogged(LogLine.fromMap(message));
                 default -> { }
             }
         } catch (IllegalArgumentException malformed) {
@@ -54,6 +58,14 @@ final class Dispatch implements Link.Observer {
 
     private void tellCompacted(MemoryCompacted compacted) {
         callbacks.run(() -> listener.compacted(compacted));
+    }
+
+    private void tellChanged(NpcChanged changed) {
+        callbacks.run(() -> listener.changed(changed));
+    }
+
+    private void tellLogged(LogLine line) {
+        callbacks.run(() -> listener.logged(line));
     }
 
     private void tellStats(Stats stats) {

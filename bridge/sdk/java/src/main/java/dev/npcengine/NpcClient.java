@@ -229,7 +229,7 @@ public final class NpcClient implements AutoCloseable {
      *
      * @param hearers the ids of the NPCs that notice it, at least one
      * @param text what happens: "The bell rings."
-     * @param options sets the other fields: {@code event -> event.withSilent(false)} has them react in words
+     * @param options sets the other fields: {@code event -> event.withSilent(false)} has them react
      * @return what they say to it
      */
     public Reactions event(List<String> hearers, String text, UnaryOperator<EventMessage> options) {
@@ -323,7 +323,8 @@ public final class NpcClient implements AutoCloseable {
     /**
      * Be told about topics from now on, and about no others.
      *
-     * @param topics {@code "stats"} is all there is: {@link NpcListener#stats} gets them; none ends it
+     * @param topics {@code "stats"} for {@link NpcListener#stats}, {@code "npc"} for {@link NpcListener#changed},
+     *     {@code "log"} for {@link NpcListener#logged}; none for nothing
      * @return completes once it holds
      */
     public CompletableFuture<Void> subscribe(String... topics) {

@@ -1,6 +1,8 @@
 package dev.npcengine;
 
+import dev.npcengine.protocol.LogLine;
 import dev.npcengine.protocol.MemoryCompacted;
+import dev.npcengine.protocol.NpcChanged;
 import dev.npcengine.protocol.Stats;
 import dev.npcengine.protocol.Welcome;
 
@@ -36,4 +38,18 @@ public interface NpcListener {
      * @param stats what the server has to do and what it keeps
      */
     default void stats(Stats stats) {}
+
+    /**
+     * What became of an NPC, whichever client caused it. Comes to who subscribed to {@code "npc"}.
+     *
+     * @param changed what happened, and how the NPC is now
+     */
+    default void changed(NpcChanged changed) {}
+
+    /**
+     * Something went wrong in the server. Comes to who subscribed to {@code "log"}.
+     *
+     * @param line a warning or an error of the server
+     */
+    default void logged(LogLine line) {}
 }

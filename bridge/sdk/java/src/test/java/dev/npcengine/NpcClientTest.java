@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.npcengine.protocol.LogLine;
+import dev.npcengine.protocol.NpcChanged;
 import dev.npcengine.protocol.NpcInfo;
 import dev.npcengine.protocol.NpcSummary;
 import dev.npcengine.protocol.ReplyDelta;
@@ -15,6 +17,9 @@ import dev.npcengine.protocol.ServerMessage;
 import dev.npcengine.protocol.Speaker;
 import dev.npcengine.protocol.Stats;
 import dev.npcengine.protocol.Welcome;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.WebSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -227,6 +232,55 @@ class NpcClientTest {
             client.hint(List.of("nobody"), Duration.ofSeconds(1)).exceptionally(error -> null).join();
             client.budget(budget -> budget.withRamBytes(1L << 28)).join();
             assertTrue(client.ping().join().toMillis() < 10_000);
+        }
+    }
+
+    @Test
+    void whatBecomesOfNpcsIsToldWhoeverCausedIt() throws InterruptedException {
+        LinkedBlockingQueue<NpcChanged> told = new LinkedBlockingQueue<>();
+        NpcListener listener = new NpcListener() {
+            @Override
+            public void changed(NpcChanged changed) {
+                told.add(changed);
+            }
+        };
+        try (NpcClient watching = NpcClient.at(server.url()).listener(listener).start(); NpcClient client = connect()) {
+            watching.subscribe("npc").join();
+            client.spawn("watched", "greta").join();
+            client.despawn("watched").join();
+            client.forget("watched").join();
+            for (String what : List.of("spawned", "despawned", "forgotten")) {
+                NpcChanged changed = told.poll(10, TimeUnit.SECONDS);
+                assertEquals(List.of("watched", what, "greta"),
+                        List.of(changed.npc(), changed.what(), changed.persona()));
+                assertEquals(what.equals("spawned"), changed.active());
+            }
+            watching.subscribe().join();
+            client.spawn("unwatched", "greta").join();
+            watching.ping().join();
+            assertTrue(told.isEmpty());
+        }
+    }
+
+    @Test
+    void whatGoesWrongInTheServerIsTold() throws InterruptedException {
+        LinkedBlockingQueue<LogLine> told = new LinkedBlockingQueue<>();
+        NpcListener listener = new NpcListener() {
+            @Override
+            public void logged(LogLine line) {
+                told.add(line);
+            }
+        };
+        try (NpcClient client = NpcClient.at(server.url()).listener(listener).start()) {
+            client.subscribe("log").join();
+            HttpClient.newHttpClient().newWebSocketBuilder()
+                    .header("Origin", "https://elsewhere.example")
+                    .buildAsync(URI.create(server.url()), new WebSocket.Listener() {})
+                    .exceptionally(refused -> null)
+                    .join();
+            LogLine line = told.poll(10, TimeUnit.SECONDS);
+            assertEquals(List.of("warning", "bridge.server"), List.of(line.level(), line.logger()));
+            assertTrue(line.text().startsWith("refused a web page from origin"), line.text());
         }
     }
 

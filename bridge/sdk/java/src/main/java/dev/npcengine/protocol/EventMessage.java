@@ -6,14 +6,15 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts in words.
+ * Something happens in front of NPCs. Silent: they remember it. Otherwise each of them reacts.
  *
  * @param id a string or an integer that the answers carry as 're'
  * @param hearers the ids of the NPCs that notice it, at least one (at least 1 entry)
  * @param text what happens, not empty (at least 1 character)
  * @param kind the game's word for this sort of event (1 to 128 characters; "event" if null)
  * @param salience how much it matters, from 0 to 1 (0.5 if null)
- * @param silent true: remember it; false: react to it in words (true if null)
+ * @param silent true: remember it; false: react to it (true if null)
+ * @param maxTokens how long each reaction may get, in tokens; 0: they say nothing and act, or don't (at least 0; may be null)
  */
 public record EventMessage(
     Object id,
@@ -21,7 +22,8 @@ public record EventMessage(
     String text,
     String kind,
     Double salience,
-    Boolean silent) implements ClientMessage {
+    Boolean silent,
+    Long maxTokens) implements ClientMessage {
 
     /** The message's {&#64;code type}. */
     public static final String TYPE = "event";
@@ -35,7 +37,7 @@ public record EventMessage(
      * @return it
      */
     public static EventMessage of(Object id, List<String> hearers, String text) {
-        return new EventMessage(id, hearers, text, null, null, null);
+        return new EventMessage(id, hearers, text, null, null, null, null);
     }
 
     /**
@@ -45,7 +47,7 @@ public record EventMessage(
      * @return a copy
      */
     public EventMessage withKind(String kind) {
-        return new EventMessage(id, hearers, text, kind, salience, silent);
+        return new EventMessage(id, hearers, text, kind, salience, silent, maxTokens);
     }
 
     /**
@@ -55,17 +57,27 @@ public record EventMessage(
      * @return a copy
      */
     public EventMessage withSalience(Double salience) {
-        return new EventMessage(id, hearers, text, kind, salience, silent);
+        return new EventMessage(id, hearers, text, kind, salience, silent, maxTokens);
     }
 
     /**
      * The same with another value.
      *
-     * @param silent true: remember it; false: react to it in words (true if null)
+     * @param silent true: remember it; false: react to it (true if null)
      * @return a copy
      */
     public EventMessage withSilent(Boolean silent) {
-        return new EventMessage(id, hearers, text, kind, salience, silent);
+        return new EventMessage(id, hearers, text, kind, salience, silent, maxTokens);
+    }
+
+    /**
+     * The same with another value.
+     *
+     * @param maxTokens how long each reaction may get, in tokens; 0: they say nothing and act, or don't (at least 0; may be null)
+     * @return a copy
+     */
+    public EventMessage withMaxTokens(Long maxTokens) {
+        return new EventMessage(id, hearers, text, kind, salience, silent, maxTokens);
     }
 
     /**
@@ -87,7 +99,8 @@ public record EventMessage(
             Wire.required(map, "text", path, Wire::string),
             Wire.optional(map, "kind", path, Wire::string),
             Wire.optional(map, "salience", path, Wire::number),
-            Wire.optional(map, "silent", path, Wire::bool));
+            Wire.optional(map, "silent", path, Wire::bool),
+            Wire.optional(map, "max_tokens", path, Wire::integer));
     }
 
     @Override
@@ -110,6 +123,9 @@ public record EventMessage(
         }
         if (silent != null) {
             map.put("silent", silent);
+        }
+        if (maxTokens != null) {
+            map.put("max_tokens", maxTokens);
         }
         return map;
     }

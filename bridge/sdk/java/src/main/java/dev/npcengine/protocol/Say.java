@@ -15,7 +15,7 @@ import java.util.Map;
  * @param hearers the ids of the other NPCs that hear the line and the answer ([] if null)
  * @param priority 'player', 'ambient' or 'idle': who is served first ("player" if null)
  * @param deadlineMs milliseconds after which no answer is wanted (at least 1; may be null)
- * @param maxTokens how long the answer may get, in tokens (at least 1; may be null)
+ * @param maxTokens how long the answer may get, in tokens; 0: it says nothing and acts, or doesn't (at least 0; may be null)
  * @param actions the names of the registered actions that it may take now, [] for none; all, if not given (may be null)
  */
 public record Say(
@@ -78,7 +78,7 @@ public record Say(
     /**
      * The same with another value.
      *
-     * @param maxTokens how long the answer may get, in tokens (at least 1; may be null)
+     * @param maxTokens how long the answer may get, in tokens; 0: it says nothing and acts, or doesn't (at least 0; may be null)
      * @return a copy
      */
     public Say withMaxTokens(Long maxTokens) {

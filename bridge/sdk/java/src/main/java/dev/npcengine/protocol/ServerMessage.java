@@ -19,6 +19,8 @@ public sealed interface ServerMessage permits
     Decided,
     MemoryCompacted,
     Stats,
+    NpcChanged,
+    LogLine,
     ErrorMessage,
     Bye {
     /**
@@ -71,6 +73,8 @@ public sealed interface ServerMessage permits
             case Decided.TYPE -> Optional.of(Decided.fromMap(map));
             case MemoryCompacted.TYPE -> Optional.of(MemoryCompacted.fromMap(map));
             case Stats.TYPE -> Optional.of(Stats.fromMap(map));
+            case NpcChanged.TYPE -> Optional.of(NpcChanged.fromMap(map));
+            case LogLine.TYPE -> Optional.of(LogLine.fromMap(map));
             case ErrorMessage.TYPE -> Optional.of(ErrorMessage.fromMap(map));
             case Bye.TYPE -> Optional.of(Bye.fromMap(map));
             default -> Optional.empty();

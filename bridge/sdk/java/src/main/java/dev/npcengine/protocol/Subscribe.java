@@ -9,7 +9,7 @@ import java.util.Map;
  * Ask to be told about topics from now on, and about nothing else.
  *
  * @param id a string or an integer that the answers carry as 're'
- * @param topics what to be told about; 'stats' is all there is, [] ends it
+ * @param topics what to be told about, [] for nothing
  */
 public record Subscribe(Object id, List<String> topics) implements ClientMessage {
 
