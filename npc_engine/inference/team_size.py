@@ -13,9 +13,9 @@ WINDOW = 0.25
 """Seconds of steps that are judged together: a step is too short, and beside others too much of a lottery."""
 
 BUSY = 0.7
-"""Of the time of steps, what the thread that leads computes where all threads have cores: 0.84 and more, measured on two
-cores with GNU OpenMP at 1, 8 and 32 rows. Beside one busy program it was 0.5, beside four 0.2. Where waiting threads
-never sleep it is always 1, and nothing is ever tried."""
+"""Of the time of steps, what the thread that leads computes where all threads have cores: 0.84 and more, measured on
+two cores with GNU OpenMP at 1, 8 and 32 rows. Beside one busy program it was 0.5, beside four 0.2. Where waiting
+threads never sleep it is always 1, and nothing is ever tried."""
 
 LOSS = 0.1
 """Seconds: once a trial has cost so many it is over. Beside a crowd a single step may."""

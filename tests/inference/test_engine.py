@@ -94,7 +94,7 @@ class Restless(TeamSize):
         """See TeamSize."""
         assert torch.get_num_threads() == self.threads
         assert seconds > 0
-        assert busy > 0
+        assert busy >= 0
         self.threads = self.threads % 3 + 1
 
 

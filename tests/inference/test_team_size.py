@@ -1,5 +1,6 @@
 """Claims about how many threads compute."""
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ def seconds_with(threads: int, steps: list[tuple[float, int]]) -> float:
 
 
 def changes(steps: list[tuple[float, int]]) -> int:
-    return sum(a[1] != b[1] for a, b in zip(steps, steps[1:], strict=False))
+    return sum(a[1] != b[1] for a, b in itertools.pairwise(steps))
 
 
 @pytest.fixture
