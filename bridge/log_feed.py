@@ -57,6 +57,8 @@ class _Tap(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler. Never waits."""
+        if logging.lastResort is not None and self._alone(record):
+            logging.lastResort.handle(record)
         # What telling a line logs would be told, and log again.
         if threading.get_ident() == self._teller or not self._places.acquire(blocking=False):
             return
@@ -68,6 +70,18 @@ class _Tap(logging.Handler):
             return
         with suppress(RuntimeError):  # the loop has ended, and with it everyone who could be told
             self._loop.call_soon_threadsafe(self._pass_on, line)
+
+    def _alone(self, record: logging.LogRecord) -> bool:
+        """Whether Python would print it if nobody watched, and this is the first of those who do.
+
+        Where nobody else handles a warning Python prints it; with a handler there, the operator would see it no more.
+        """
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        handlers: list[logging.Handler] = []
+        while logger is not None:
+            handlers += logger.handlers
+            logger = logger.parent if logger.propagate else None
+        return handlers[0] is self and all(isinstance(handler, _Tap) for handler in handlers)
 
     def _pass_on(self, line: LogLine) -> None:
         self._loop.call_later(_PAUSE, self._places.release)
@@ -82,13 +96,8 @@ def _listen(tap: _Tap, listening: ExitStack) -> None:
     """Have ``tap`` handle what our loggers say, until ``listening`` is closed."""
     for name in _OURS:
         logger = logging.getLogger(name)
-        handlers: list[logging.Handler] = [tap]
-        # Where nobody else handles a warning Python prints it; with a handler there, the operator would see it no more.
-        if logging.lastResort is not None and not logger.hasHandlers():
-            handlers.append(logging.lastResort)
-        for handler in handlers:
-            logger.addHandler(handler)
-            listening.callback(logger.removeHandler, handler)
+        logger.addHandler(tap)
+        listening.callback(logger.removeHandler, tap)
 
 
 def _is_the_servers(record: logging.LogRecord) -> bool:

@@ -25,7 +25,7 @@ from npc_engine.inference.model.spec import ModelSpec, read_spec
 from npc_engine.inference.model.weights import ResidentWeights, WeightSource
 from npc_engine.inference.probe import Choice, best_device, checked, probe, races_of, reporting_compiles
 from npc_engine.inference.team_size import TeamSize
-from npc_engine.inference.teams import leaving_no_team
+from npc_engine.inference.teams import USUAL, leaving_no_team
 from npc_engine.inference.tokenizer import Tokenizer
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -71,9 +71,7 @@ def load_engine(folder: Path, options: EngineOptions | None = None, report: Prog
 
 
 def _load(folder: Path, options: EngineOptions, report: Progress) -> LoadedEngine:
-    if options.threads is not None:
-        # Otherwise torch's own choice stands, which keeps to the cores this process may use.
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(USUAL if options.threads is None else options.threads)
     spec = read_spec(folder)
     device = torch.device(options.device) if options.device else None
     dtype = _dtype(options.dtype)

@@ -14,6 +14,10 @@ from threadpoolctl import threadpool_limits
 
 _T = TypeVar("_T")
 
+USUAL = torch.get_num_threads()
+"""How many compute unless told otherwise: torch's choice, which keeps to the cores this process may use. Asked later, a
+new thread says what was last set on any other."""
+
 
 def leaving_no_team(work: Callable[[], _T]) -> _T:
     """The result of ``work``, which may compute: it is done on a thread that ends, and its team with it."""
@@ -28,6 +32,9 @@ def without_team() -> None:
 
 
 def compute_with(threads: int) -> None:
-    """Have the calling thread compute with so many, itself included. Its team stays: who isn't needed sleeps."""
+    """Have the calling thread compute with so many, itself included.
+
+    A thread that computes alone keeps its team; of a team of fewer the others end, and begin again when needed.
+    """
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)  # compiled kernels ask torch

@@ -19,7 +19,7 @@ from npc_engine.mind.actions import Action, Deed, Present, filled
 from npc_engine.mind.answer import Answer, raise_failure
 from npc_engine.mind.circumstances import Circumstances, Partner
 from npc_engine.mind.context import Context, Head, Segment
-from npc_engine.mind.judgement import Judge
+from npc_engine.mind.judgement import LONGEST_OPENING, Judge
 from npc_engine.mind.markup import Ids, Markup
 from npc_engine.mind.repeatable import answer_seed
 from npc_engine.mind.reply import ReplyParser
@@ -233,7 +233,8 @@ class Mind:
     def make_room(self, line: str, max_tokens: int | None, partner: Partner = NOBODY) -> tuple[int, int] | None:
         """Let go of the oldest entries if the answer to ``line`` would not fit. Tokens before and after, or None."""
         around = len(self._markup.user_to_assistant) + len(self._markup.newline)
-        return self._compact(self._longest_reply(max_tokens) + len(self._volatile(line, partner)) + around)
+        reply = max(self._longest_reply(max_tokens), LONGEST_OPENING)
+        return self._compact(reply + len(self._volatile(line, partner)) + around)
 
     async def fork(self, question: str, *, max_tokens: int, priority: Priority = Priority.PLAYER) -> str:
         """What it would most likely say to ``question``, and never learns of: a second opinion, at any time.

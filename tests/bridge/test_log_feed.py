@@ -131,10 +131,10 @@ async def test_a_burst_neither_holds_up_who_logs_nor_is_kept(lines: list[LogLine
 
 
 async def test_places_are_free_again_after_a_while(lines: list[LogLine], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.log_feed._PAUSE", 0.05)
+    monkeypatch.setattr("bridge.log_feed._PAUSE", 0.5)
     for _ in range(3):
         await logged(*range(PLACES + 5))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.6)
     assert len(lines) == 3 * PLACES
 
 
@@ -172,10 +172,17 @@ import asyncio, logging
 from bridge.log_feed import LogFeed
 
 async def watch():
-    stop = LogFeed().watch(print)
-    logging.getLogger("bridge.host").warning("while somebody watches")
+    logger, one, other = logging.getLogger("npc_engine.x"), LogFeed(), LogFeed()
+    stop, stop_other = one.watch(lambda line: None), other.watch(lambda line: None)
+    logger.warning("while two watch")
     stop()
-    logging.getLogger("bridge.host").warning("and when nobody does")
+    logger.warning("while one does")
+    handler = logging.StreamHandler()
+    logger.addHandler(handler)
+    logger.warning("while another shows it")
+    logger.removeHandler(handler)
+    stop_other()
+    logger.warning("and when nobody does")
 
 asyncio.run(watch())
 """
@@ -184,4 +191,5 @@ asyncio.run(watch())
 def test_the_terminal_shows_what_it_shows_without_those_who_watch() -> None:
     # In a process of its own: here pytest handles what is logged.
     run = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True, check=True)
-    assert run.stderr.splitlines() == ["while somebody watches", "and when nobody does"]
+    lines = ["while two watch", "while one does", "while another shows it", "and when nobody does"]
+    assert run.stderr.splitlines() == lines

@@ -38,7 +38,8 @@ modules = [module for name, module in sys.modules.items() if name.startswith(tri
 known = [kernel for module in modules for kernel in vars(module).values()]
 ready = {{kernel for kernel in known if isinstance(getattr(kernel, "_cache", None), KernelCache) and kernel.overloads}}
 print({{kernel.__name__ for kernel in kernels(spec)}} - {{kernel.__name__ for kernel in ready}})
-print({{kernel.__name__ for kernel in ready - set(kernels(spec))}})
+# Those with an underscore are parts of others: compiled with them, and ready only where these were not kept.
+print({{kernel.__name__ for kernel in ready - set(kernels(spec)) if kernel.__name__[0] != "_"}})
 """
 
 

@@ -74,7 +74,7 @@ thread.join()
 """
 
 
-def test_a_team_that_is_not_needed_for_a_while_is_kept_and_not_joined_by_another() -> None:
+def test_a_thread_that_computes_alone_for_a_while_keeps_its_team_and_gets_no_other() -> None:
     done = subprocess.run([sys.executable, "-c", _CHANGES], capture_output=True, text=True, check=True)
     assert len(done.stdout.split()) == 1
 

@@ -37,7 +37,7 @@ class Operations(Protocol):
         """Rotate queries and keys, store keys and values of layer ``index``, and attend.
 
         ``norms`` come before rotating, for a model that has some.
-        ``qkv`` [rows, (heads + 2 * kv_heads) * head_dim] -> [rows, heads * head_dim].
+        ``qkv`` [rows, (heads + 2 * kv_heads) * head_dim] -> [rows, heads * head_dim], until the next layer attends.
         """
         ...
 

@@ -24,7 +24,7 @@ def kernels(spec: ModelSpec) -> list[Any]:
     if has("avx512vnni"):
         found += [grid.pack, grid.product, grid.add_product]
         if has_unit():
-            found += [unit_grid.product, unit_grid.add_product]
+            found += [unit_grid.product, unit_grid.add_product, unit_grid.gated_product]
     return found
 
 

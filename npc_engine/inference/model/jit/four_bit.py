@@ -5,6 +5,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from npc_engine.inference.model.four_bit import NEAR
 from npc_engine.inference.model.jit import grid, unit_grid
@@ -65,19 +66,21 @@ def unit_available() -> bool:
 
 
 def _computes(few_rows: int | None) -> bool:
-    levels = torch.arange(3 * LANES * 2 * GROUP).view(3 * LANES, -1) * 7 % 16
+    levels = torch.arange(4 * LANES * 2 * GROUP).view(4 * LANES, -1) * 7 % 16
     weight = 0.5 * levels.float() - 3.0
     x = torch.arange(11.0 * 2 * GROUP).view(11, -1) % 23 - 11
     exact = x @ weight.T
+    left, right = exact.chunk(2, dim=-1)
+    expected = exact, exact, functional.silu(left) * right
     try:
         linear = JitFourBitLinear(weight, few_rows=few_rows)
         # As a model calls them: it reads the stream, and adds to it what is in bfloat16.
-        results = linear(x).float(), linear.add_to(torch.zeros_like(exact), x.bfloat16())
+        results = linear(x).float(), linear.add_to(torch.zeros_like(exact), x.bfloat16()), linear.gated(x).float()
     except Exception as error:  # a compiler fails in its own ways
         _log.warning("compiled four-bit products do not work here (%s); slower ones are used", error)
         return False
-    if agree := all(bool((result - exact).norm() < 0.02 * exact.norm()) for result in results):
-        return agree
+    if all(bool((ours - true).norm() < 0.02 * true.norm()) for ours, true in zip(results, expected, strict=True)):
+        return True
     _log.warning("compiled four-bit products compute something else than they should; slower ones are used")
     return False
 
