@@ -29,12 +29,13 @@ class LogFeed:
 
     def __init__(self) -> None:
         self._watchers: Watchers[LogLine] = Watchers()
+        self._places = threading.Semaphore(PLACES)
         self._listening = ExitStack()
 
     def watch(self, watcher: Callable[[LogLine], None]) -> Callable[[], None]:
         """Call ``watcher`` with each line, on this event loop, until what is returned is called. It must not block."""
         if not self._watchers:
-            _listen(_Tap(asyncio.get_running_loop(), self._watchers.tell), self._listening)
+            _listen(_Tap(asyncio.get_running_loop(), self._places, self._watchers.tell), self._listening)
         stop_watching = self._watchers.add(watcher)
 
         def stop() -> None:
@@ -48,11 +49,12 @@ class LogFeed:
 class _Tap(logging.Handler):
     """Takes records off the threads that log, and their lines to the event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[LogLine], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, places: threading.Semaphore, tell: Callable[[LogLine], None]
+    ) -> None:
         super().__init__(logging.WARNING)
         self.addFilter(_is_the_servers)
-        self._loop, self._tell = loop, tell
-        self._places = threading.Semaphore(PLACES)
+        self._loop, self._places, self._tell = loop, places, tell
         self._teller: int | None = None
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -16,8 +16,10 @@ _PACKAGES = ("npc-engine", "torch", "transformers", "tokenizers", "safetensors",
 def doctor(model: Model = None, config: Config = None) -> None:
     """Show what this machine has, what is in the cache, and what the engine would choose here and why."""
     from npc_engine.config import load_settings
+    from npc_engine.inference.environment import set_environment
 
     settings = load_settings(given(model=model), config)
+    set_environment(settings.kernels)
     _show("Versions", _versions())
     _show("Machine", _machine())
     _show("Folders", _folders(settings))

@@ -138,7 +138,12 @@ def _check_doors(settings: Settings, library: "Mapping[str, LoadedWorld]") -> No
         home_of(library, settings.neuro_persona, None)
     others = {"--http-port": settings.http_port, "--neuro-port": settings.neuro_port}
     ports = {"--port": settings.port} | {flag: port for flag, port in others.items() if port}
-    # All at once: two doors can't have one port.
+    for flag, port in others.items():
+        if port and [*ports.values()].count(port) > 1:
+            raise OperatorError(
+                f"More than one door has port {port}.",
+                remedy=f"Choose another one with {flag}; {flag} 0 leaves that door out.",
+            )
     with ExitStack() as listeners:
         for flag, port in ports.items():
             for listener in bind(settings.host, port, flag=flag):

@@ -138,6 +138,16 @@ async def test_places_are_free_again_after_a_while(lines: list[LogLine], monkeyp
     assert len(lines) == 3 * PLACES
 
 
+async def test_who_watches_anew_has_no_more_places(feed: LogFeed) -> None:
+    told: list[LogLine] = []
+    for _ in range(3):
+        stop = feed.watch(told.append)
+        await logged(*range(PLACES + 5))
+        stop()
+    await passed()
+    assert len(told) <= PLACES
+
+
 async def test_what_telling_a_line_logs_is_not_told(feed: LogFeed) -> None:
     told: list[str] = []
 

@@ -43,7 +43,9 @@ def test_a_port_in_use_is_refused_first(tmp_path: Path, taken: int, flag: str) -
 
 def test_one_port_for_two_doors_is_refused_first(tmp_path: Path) -> None:
     free = free_port()
-    assert "--http-port 0" in refusal(tmp_path, port=free, http_port=free)
+    said = refusal(tmp_path, port=free, http_port=free)
+    assert f"More than one door has port {free}." in said
+    assert "--http-port 0" in said
 
 
 @pytest.mark.parametrize(
