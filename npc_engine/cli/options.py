@@ -31,7 +31,7 @@ Origin = Annotated[
 TlsCert = Annotated[Path | None, typer.Option(help="Certificate for TLS, a PEM file.", show_default="no TLS")]
 TlsKey = Annotated[Path | None, typer.Option(help="Its key, a PEM file.", show_default="in the certificate's file")]
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings.", envvar="NPC_ENGINE_CONFIG")]
-Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="all")]
+Threads = Annotated[int | None, typer.Option(help="Processor threads to use.", show_default="as many as have cores")]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.", show_default="auto")]
 Weights = Annotated[
     str | None,
