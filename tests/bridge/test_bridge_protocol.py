@@ -75,7 +75,7 @@ def test_whole_numbers_may_be_written_either_way() -> None:
         ({"text": b"abc"}, "text", "expected a string, got binary data"),
         ({"text": None}, "text", "expected a string, got nothing"),
         ({"npc": "x" * 200}, "npc", "expected at most 128 characters, got a string of 200 characters"),
-        ({"max_tokens": 0}, "max_tokens", "expected 1 or more, got an integer (0)"),
+        ({"max_tokens": -1}, "max_tokens", "expected 0 or more, got an integer (-1)"),
         ({"max_tokens": 1.5}, "max_tokens", "expected an integer, got a number (1.5)"),
         ({"max_tokens": "40"}, "max_tokens", "expected an integer, got '40'"),
         ({"max_tokens": True}, "max_tokens", "expected an integer, got true"),

@@ -66,6 +66,7 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
         "kind": "noise",
         "salience": 0.75,
         "silent": False,
+        "max_tokens": 40,
     },
     "cancel": {"id": 10, "target": 8},
     "ping": {"id": 11},
