@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Protocol
 
 from bridge.errand import run_errand
@@ -55,7 +56,7 @@ class Host:
             "npc": lambda: world.watch(lambda change: self._post(from_change(change))),
             "log": lambda: log.watch(self._post),
         }
-        self._watching: Sequence[_Unwatch] = ()
+        self._watching = ExitStack()
         self._errands: dict[int | str, asyncio.Task[None]] = {}
         self._book = ActionBook()
 
@@ -101,10 +102,12 @@ class Host:
                 logger.error("%d cancelled requests of session %s don't end", len(stuck), self._session.name)
 
     def _watch(self, topics: frozenset[Topic]) -> None:
-        # The new ones first: of a topic that stays nothing is missed.
-        earlier, self._watching = self._watching, [self._topics[topic]() for topic in topics]
-        for stop in earlier:
-            stop()
+        with ExitStack() as watching:
+            for topic in topics:
+                watching.callback(self._topics[topic]())
+            # Of a topic that stays nothing is missed: the new ones have begun.
+            self._watching.close()
+            self._watching = watching.pop_all()
 
     async def _tell_stats(self) -> None:
         try:

@@ -86,10 +86,6 @@ class Context:
         joint = self._markup.newline if self._segments and self._segments[-1].kind == "heard" else ()
         return self._stable + joint + question + self._markup.user_to_assistant
 
-    def afresh(self, line: Ids) -> Ids:
-        """The ids to continue for an answer to ``line`` if it were the first thing ever heard."""
-        return self.head.ids + line + self._markup.user_to_assistant
-
     def overflow(self, reserve: int) -> int:
         """Tokens too many if ``reserve`` more must fit (volatile facts, markup and reply)."""
         return max(0, len(self._stable) + reserve - self.room)

@@ -38,10 +38,10 @@ OPENINGS = ((" I will.", " I will not."), (" I will", " I won't"), (" Gladly.", 
 LONGEST_OPENING = max(len(opening.encode()) for way in OPENINGS for opening in way)
 """Tokens that one of them may have: a token is a byte at least."""
 
-WILL_MARGIN = 0.2
+WILL_MARGIN = 0.3
 """Nats, for each of ``OPENINGS``, by which someone must be less willing than usual not to do what was asked: it errs
-towards doing. By lines that it was not chosen by, of 120 of the default model that should be willing 14 are taken for
-unwilling; of 72 others, 59 are."""
+towards doing. Of 120 times that villagers of the default model had no reason to refuse, 8 were taken for refusals, and
+of 72 that they had one, 54. The openings were chosen by other lines, the margin by all of them."""
 
 MAX_LINE = 96
 """Tokens of a line that are looked at, its last ones: what is wanted comes at the end. Of an answer, its first ones."""

@@ -274,13 +274,13 @@ class Mind:
         self,
         line: str,
         answer: str,
-        speaker: str,
+        partner: Partner,
         actions: Sequence[Action],
         there: Present,
         asked: Ids,
         priority: Priority = Priority.PLAYER,
     ) -> Deed | None:
-        """What it does about ``line``, which it has heard from ``speaker`` and given this ``answer``; None for nothing.
+        """What it does about ``line``, which it has heard from ``partner`` and given this ``answer``; None for nothing.
 
         Who refuses in words does not do it. Who has said nothing to ``asked``, the prompt that had the line at its end,
         does not do it if all else there has made it unwilling.
@@ -291,22 +291,21 @@ class Mind:
         possible = [(action, schema) for action in actions if (schema := filled(action.schema, there)) is not None]
         if not possible:
             return None
-        judge = Judge(self._generator, self._language.tokenizer)
-        wanted = await judge.wanted(line, speaker, self.persona.name, [action for action, _ in possible], priority)
+        judge, name = Judge(self._generator, self._language.tokenizer), self.persona.name
+        wanted = await judge.wanted(line, partner.name, name, [action for action, _ in possible], priority)
         if wanted is None:
             return None
         if answer:
-            refused = await judge.refused(answer, speaker, self.persona.name, wanted, priority)
+            refused = await judge.refused(answer, partner.name, name, wanted, priority)
         else:
-            afresh = self._context.afresh(self.line_ids("heard", speaker, line))
             # What just happens asks nobody, so nobody refuses it.
-            refused = bool(speaker) and await judge.unwilling(asked, afresh, priority)
+            refused = bool(partner.name) and await judge.unwilling(asked, self._afresh(line, partner), priority)
         if refused:
             return None
         schema = next(schema for action, schema in possible if action is wanted)
         if not schema.get("properties"):
             return Deed(wanted.name, {})
-        question = f"({self.persona.name} does this now: {wanted.description} Say with what, as JSON.)"
+        question = f"({name} does this now: {wanted.description} Say with what, as JSON.)"
         try:
             args = await self.decide(question, schema, priority=priority)
         except (LimitExceeded, SchemaUnsupported):
@@ -390,8 +389,16 @@ class Mind:
                 ids = expected
         return Segment(entry.seq, "said" if entry.kind == "said" else "heard", ids)
 
-    def _volatile(self, line: str, partner: Partner = NOBODY) -> Ids:
-        now = self.circumstances
+    def _afresh(self, line: str, partner: Partner) -> Ids:
+        """The ids to continue for an answer to ``line`` if it were the first thing ever heard, and all as usual."""
+        context = Context(self._markup, self._context.head, self._context.room)
+        context.append(Segment(0, "heard", self.line_ids("heard", partner.name, line)))
+        # The lore that the line brings up is told in both prompts: it is no reason to refuse.
+        prompt = context.prompt(self._volatile(line, partner, USUAL))
+        return prompt if len(prompt) + LONGEST_OPENING <= context.room else context.prompt(())
+
+    def _volatile(self, line: str, partner: Partner = NOBODY, now: Circumstances | None = None) -> Ids:
+        now = self.circumstances if now is None else now
         told = [*now.sentences(self.persona, self._loaded.names, partner, line)]
         lore = activated_lore(
             self.persona,

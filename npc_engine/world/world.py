@@ -363,8 +363,9 @@ class World:
             return
         people = (say.speaker.name, *(hearer.persona.name for hearer in hearers))
         there = self._there(mind.npc, people)
+        partner = Partner(say.speaker.id, say.speaker.name)
         deed = await mind.act(
-            say.text, answer.text, say.speaker.name, actions, there, asked=answer.prompt, priority=say.priority
+            say.text, answer.text, partner, actions, there, asked=answer.prompt, priority=say.priority
         )
         if deed is not None:
             out.put_nowait(ReplyAction(mind.npc, self._calls.open(mind.npc, deed), deed.name, deed.args))

@@ -14,11 +14,12 @@ from npc_engine.inference.load import LoadedEngine, load_engine
 from npc_engine.inference.request import Priority
 from npc_engine.inference.thread import EngineThread
 from npc_engine.mind.actions import Action, filled, present
+from npc_engine.mind.circumstances import Partner
 from npc_engine.mind.judgement import Judge
 from npc_engine.persona.loading import load_library
 from npc_engine.world.actions import ActionBook, Offers, Scope
 from npc_engine.world.events import ReplyAction, ReplyDone, Update
-from tests.village import Village, language_of, open_village
+from tests.village import Village, done, language_of, open_village
 
 HOLDING = ["iron key", "hammer"]
 ACTIONS = [
@@ -59,6 +60,9 @@ LINES = {
 }
 
 
+ORDER = "I'm thirsty. Pour me a drink!"
+HARM = {"trust": -5, "note": "burnt down your house and killed your dog"}
+PARTNER = Partner("p1", "Mira")
 GIVE = Action("give_item", "Hand something over to someone who asks for it.")
 REFUSALS = ["I can't give it to you.", "I can not give it to you."]
 AGREEMENTS = ["Here you are. Use it well.", "Gladly. Here it is.", "Good. Bring it back by morning."]
@@ -93,7 +97,7 @@ async def test_what_the_default_model_does_is_valid_and_in_plain_cases_what_was_
     book.register(Scope(npc="hesta"), ACTIONS)
     there = present(["Mira"], {"holding": HOLDING})
     schemas = {action.name: filled(action.schema, there) for action in ACTIONS}
-    done: set[str] = set()
+    seen: set[str] = set()
     for line, expected in LINES.items():
         # What she says is drawn, and may be a refusal, so a deed is not asked for after each line.
         for _ in range(1 if expected is None else 3):
@@ -101,17 +105,17 @@ async def test_what_the_default_model_does_is_valid_and_in_plain_cases_what_was_
             deeds = [event for event in events if isinstance(event, ReplyAction)]
             for deed in deeds:
                 jsonschema.validate(dict(deed.args), schemas[deed.name])
-            done |= {deed.name for deed in deeds}
+            seen |= {deed.name for deed in deeds}
             assert expected is None or all(deed.name == expected for deed in deeds)
         if expected is not None:
             wanted = await judge.wanted(line, "Mira", hesta.name, ACTIONS, Priority.PLAYER)
             assert wanted is not None
             assert wanted.name == expected
             # Whoever agrees does it, every time.
-            deed = await village.world._minds["hesta"].act(line, AGREEMENTS[1], "Mira", ACTIONS, there, ())
+            deed = await village.world._minds["hesta"].act(line, AGREEMENTS[1], PARTNER, ACTIONS, there, ())
             assert deed is not None
             assert deed.name == expected
-    assert "flee" in done  # of 120 answers to that line one was a refusal
+    assert "flee" in seen  # of 120 answers to that line one was a refusal
 
 
 @pytest.mark.parametrize(("answers", "refused"), [(REFUSALS, True), (AGREEMENTS, False)])
@@ -121,6 +125,24 @@ async def test_a_plain_refusal_is_told_from_an_agreement(
     judge = Judge(engine, loaded.tokenizer)
     found = [await judge.refused(answer, "Mira", "Hesta", GIVE, Priority.PLAYER) for answer in answers]
     assert found == [refused] * len(answers)
+
+
+async def test_without_words_an_order_is_followed_for_a_stranger_and_not_for_who_did_harm(village: Village) -> None:
+    book = ActionBook()
+    book.register(Scope(persona="wenna"), ACTIONS)
+
+    async def deeds(npc: str, line: str) -> list[str]:
+        events = await village.talk(npc, line, max_tokens=0, offers=Offers(book))
+        assert done(events).text == ""
+        return [event.name for event in events if isinstance(event, ReplyAction)]
+
+    for npc in ("trusting", "hurt"):
+        await village.world.spawn(npc, "wenna", world="oakvale")
+    await village.world.update(Update("hurt", relationships={"p1": HARM}))
+    await village.talk("hurt", "I hate you, you fat old liar. I will burn your house down.", max_tokens=0)
+    assert await deeds("hurt", ORDER) == []
+    assert await deeds("trusting", ORDER) == ["pour_drink"]
+    assert await deeds("trusting", "What a lovely evening.") == []
 
 
 SCHEMAS: list[dict[str, Any]] = [
