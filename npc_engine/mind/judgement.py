@@ -40,8 +40,7 @@ LONGEST_OPENING = max(len(opening.encode()) for way in OPENINGS for opening in w
 
 WILL_MARGIN = 0.3
 """Nats, for each of ``OPENINGS``, by which someone must be less willing than usual not to do what was asked: it errs
-towards doing. Of 120 times that villagers of the default model had no reason to refuse, 8 were taken for refusals, and
-of 72 that they had one, 54. The openings were chosen by other lines, the margin by all of them."""
+towards doing. ``npc-engine bench actions`` says how often a friend and an enemy are refused what a stranger is not."""
 
 MAX_LINE = 96
 """Tokens of a line that are looked at, its last ones: what is wanted comes at the end. Of an answer, its first ones."""

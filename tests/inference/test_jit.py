@@ -73,8 +73,8 @@ def test_attention_and_what_it_stores_are_the_librarys(
     ours_in = filled(spec, len(spans), 192, shared)
     ours_in.keys.copy_(theirs_in.keys)
     ours_in.values.copy_(theirs_in.values)
-    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, norms, batch, theirs_in, 0)
-    ours = JitOperations(spec, rope, CompiledPrompts(spec), steps).attend(qkv, norms, batch, ours_in, 0)
+    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attention(batch, theirs_in)(qkv, norms, 0)
+    ours = JitOperations(spec, rope, CompiledPrompts(spec), steps).attention(batch, ours_in)(qkv, norms, 0)
     torch.testing.assert_close(ours_in.keys, theirs_in.keys, rtol=0.02, atol=0.03)
     assert torch.equal(ours_in.values, theirs_in.values)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.03)
@@ -91,11 +91,11 @@ def test_long_prompts_are_read_as_the_library_reads_them(
     batch = make_batch(spans, [0] * sum(lengths), fold=spec.group, dtype=torch.bfloat16, device=CPU)
     qkv = torch.randn(sum(lengths), (spec.heads + 2 * spec.kv_heads) * spec.head_dim).bfloat16()
     rope, store = Rope.of(spec, 256, CPU), filled(spec, len(spans), 256, 0)
-    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attend(qkv, None, batch, store, 0)
+    theirs = PlainOperations(spec, ATTENTION, rope, torch.bfloat16).attention(batch, store)(qkv, None, 0)
     kernels = {"library": LibraryPrompts(spec, sdpa), **prompt_kernels(spec)}
     if kernel not in kernels:
         pytest.skip("this processor has no unit for matrices, or none for heads of that size")
-    ours = JitOperations(spec, rope, kernels[kernel], None).attend(qkv, None, batch, store, 0)
+    ours = JitOperations(spec, rope, kernels[kernel], None).attention(batch, store)(qkv, None, 0)
     torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.02)
 
 

@@ -49,11 +49,11 @@ class LlamaRunner:
     @torch.inference_mode()
     def forward(self, batch: Batch, slots: Slots) -> torch.Tensor:
         """See Runner."""
-        operations, route = self._operations, self._weights.route(len(batch.token_ids))
+        attend, route = self._operations.attention(batch, slots), self._weights.route(len(batch.token_ids))
         stream = route.embed(batch.token_ids)  # [rows, hidden]
         for index in range(self.spec.layers):
             layer = route.layer(index)
-            mixed = operations.attend(layer.qkv(stream), layer.head_norms, batch, slots, index)
+            mixed = attend(layer.qkv(stream), layer.head_norms, index)
             stream = layer.out.add_to(stream, mixed)
             stream = layer.down.add_to(stream, layer.gate_up(stream))
         return route.logits(stream[batch.sample_rows]).float()

@@ -1,5 +1,6 @@
 """What a decoder layer of the Llama family does between its first two matrix products."""
 
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -31,9 +32,15 @@ class Rope(NamedTuple):
 class Operations(Protocol):
     """One model's operations on activations [rows, ...] of the model's dtype."""
 
-    def attend(
-        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
-    ) -> torch.Tensor:
+    def attention(self, batch: Batch, slots: Slots) -> "LayerAttention":
+        """Attention of ``batch``, for one layer after the other."""
+        ...
+
+
+class LayerAttention(Protocol):
+    """What attention of one batch does in each layer."""
+
+    def __call__(self, qkv: torch.Tensor, norms: HeadNorms | None, index: int) -> torch.Tensor:
         """Rotate queries and keys, store keys and values of layer ``index``, and attend.
 
         ``norms`` come before rotating, for a model that has some.
@@ -52,17 +59,26 @@ class PlainOperations:
         self._cos = torch.cat((rope.cos, rope.cos), dim=-1).to(dtype).unsqueeze(1)
         self._sin = torch.cat((-rope.sin, rope.sin), dim=-1).to(dtype).unsqueeze(1)
 
-    def attend(
-        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
-    ) -> torch.Tensor:
+    def attention(self, batch: Batch, slots: Slots) -> LayerAttention:
         """See Operations."""
+        return partial(self._attend, batch, slots, self._cos[batch.positions], self._sin[batch.positions])
+
+    def _attend(
+        self,
+        batch: Batch,
+        slots: Slots,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        qkv: torch.Tensor,
+        norms: HeadNorms | None,
+        index: int,
+    ) -> torch.Tensor:
         spec = self._spec
         heads = qkv.view(len(qkv), -1, spec.head_dim)
         turned, value = heads[:, : -spec.kv_heads], heads[:, -spec.kv_heads :]
         if norms is not None:
             query, key = torch.split(turned, [spec.heads, spec.kv_heads], dim=1)
             turned = torch.cat((self._norm(query, norms.query), self._norm(key, norms.key)), dim=1)
-        cos, sin = self._cos[batch.positions], self._sin[batch.positions]
         turned = torch.addcmul(turned * cos, turned.roll(spec.head_dim // 2, -1), sin)
         keys, values = slots.layer(index)
         keys[batch.slots, :, batch.positions] = turned[:, spec.heads :]

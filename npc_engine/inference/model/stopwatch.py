@@ -13,8 +13,8 @@ import torch
 from npc_engine.inference.kv.slots import Slots
 from npc_engine.inference.model.batch import Batch
 from npc_engine.inference.model.linears import Linear
-from npc_engine.inference.model.operations import Operations
-from npc_engine.inference.model.weights import HeadNorms, Layer, Route, WeightSource
+from npc_engine.inference.model.operations import LayerAttention, Operations
+from npc_engine.inference.model.weights import Layer, Route, WeightSource
 
 _T = TypeVar("_T")
 
@@ -43,11 +43,10 @@ class TimedOperations:
     def __init__(self, operations: Operations, watch: Stopwatch) -> None:
         self._operations, self._watch = operations, watch
 
-    def attend(
-        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
-    ) -> torch.Tensor:
+    def attention(self, batch: Batch, slots: Slots) -> LayerAttention:
         """See Operations."""
-        return self._watch.time("attention", lambda: self._operations.attend(qkv, norms, batch, slots, index))
+        attend = self._operations.attention(batch, slots)
+        return lambda qkv, norms, index: self._watch.time("attention", lambda: attend(qkv, norms, index))
 
 
 class TimedWeights:

@@ -1,5 +1,7 @@
 """A layer's operations by the compiled kernels."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -12,7 +14,7 @@ from npc_engine.inference.model.jit.layer import rotate_and_store
 from npc_engine.inference.model.jit.prompts import PromptAttention, Steps
 from npc_engine.inference.model.jit.rows import add_scaled, gate, norm, scaled, to_levels
 from npc_engine.inference.model.kernels import join
-from npc_engine.inference.model.operations import Rope
+from npc_engine.inference.model.operations import LayerAttention, Rope
 from npc_engine.inference.model.rotation import Rotation
 from npc_engine.inference.model.rows import PlainRows
 from npc_engine.inference.model.spec import ModelSpec
@@ -33,53 +35,48 @@ class JitOperations:
         self._decode = DecodeKernels(spec, steps)
         self._prompts = prompts
         self._converted = Converted()
-        self._pass: _Pass | None = None
 
-    def attend(
-        self, qkv: torch.Tensor, norms: HeadNorms | None, batch: Batch, slots: Slots, index: int
-    ) -> torch.Tensor:
+    def attention(self, batch: Batch, slots: Slots) -> LayerAttention:
         """See Operations."""
-        spec = self._spec
+        return partial(self._attend, _Arrays(self._spec, batch), slots)
+
+    def _attend(
+        self, arrays: "_Arrays", slots: Slots, qkv: torch.Tensor, norms: HeadNorms | None, index: int
+    ) -> torch.Tensor:
         use_threads()
-        if self._pass is None or self._pass.batch is not batch:
-            self._pass = _Pass(spec, batch, qkv.dtype)
-        at = self._pass
         keys, values = slots.layer(index)
         key_bits, value_bits = bits(keys), bits(values)
         rotate_and_store(
-            bits(qkv).reshape(len(at.query_bits), -1, spec.head_dim),
+            bits(qkv).reshape(len(arrays.query_bits), -1, self._spec.head_dim),
             self._cos,
             self._sin,
-            at.slots,
-            at.positions,
+            arrays.slots,
+            arrays.positions,
             NONE if norms is None else self._converted(norms.query),
             NONE if norms is None else self._converted(norms.key),
             self._eps,
             key_bits,
             value_bits,
-            at.query_bits,
+            arrays.query_bits,
         )
         parts = [
             self._decode(group, key_bits, value_bits)
             if isinstance(group, DecodeGroup)
-            else self._prompts(at.query, keys, values, group)
-            for group in at.groups
+            else self._prompts(arrays.query, keys, values, group)
+            for group in arrays.groups
         ]
-        if index == spec.layers - 1:
-            self._pass = None
         return join(parts)
 
 
-class _Pass:
-    """What all layers of a forward pass have in common, as the kernels take it.
+class _Arrays:
+    """What all layers have in common of a batch, as the kernels take it.
 
     In a step of few rows, to make an array of a tensor takes as long as to compute with it.
     """
 
-    def __init__(self, spec: ModelSpec, batch: Batch, dtype: torch.dtype) -> None:
-        self.batch = batch
+    def __init__(self, spec: ModelSpec, batch: Batch) -> None:
         self.slots, self.positions = batch.slots.numpy(), batch.positions.numpy()
-        self.query = torch.empty(len(self.slots), spec.heads, spec.head_dim, dtype=dtype)
+        self.query = torch.empty(len(self.slots), spec.heads, spec.head_dim, dtype=torch.bfloat16)
         self.query_bits = bits(self.query)
         self.groups = [
             DecodeGroup(spec, group, self.query_bits) if group.width == 1 else group for group in batch.groups

@@ -43,7 +43,7 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int, prompt: str = COMPILED
     product = _random(slots, spec.hidden).float()
 
     def results(operations: Operations, rows: Rows) -> list[torch.Tensor]:
-        attended = [operations.attend(qkv, None, batch, store, 0) for qkv, batch in inputs]
+        attended = [operations.attention(batch, store)(qkv, None, 0) for qkv, batch in inputs]
         _, scale = rows.levels(x, spec.norm_eps)
         added = rows.add_scaled(rows.scaled(product.clone(), scale, None, torch.bfloat16).float(), product, scale, None)
         # Rounding may put a number one level up or down.
@@ -63,7 +63,8 @@ def make_trial(spec: ModelSpec, *, slots: int, keys: int, prompt: str = COMPILED
     if not agree:
         _log.warning("the compiled kernels compute something else than the library's; the library's are used")
         return None
-    return lambda: jit.attend(inputs[1][0], None, decode, store, 0)
+    attend, (_, (qkv, _), _) = jit.attention(decode, store), inputs
+    return lambda: attend(qkv, None, 0)
 
 
 def make_prompt_trials(spec: ModelSpec, *, slots: int, width: int, keys: int) -> dict[str, Callable[[], object]]:
