@@ -22,7 +22,7 @@ def is_loopback(host: str) -> bool:
 
 def check_token(host: str, token: str | None) -> None:
     """Raise OperatorError if listening on ``host`` would let strangers in."""
-    if not token and not is_loopback(host):
+    if not (token or "").strip() and not is_loopback(host):
         raise OperatorError(
             f"Listening on {host or 'all addresses'} lets other machines in, and no token is set.",
             remedy="Set one with --token, or listen on 127.0.0.1.",

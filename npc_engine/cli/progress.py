@@ -31,9 +31,9 @@ class ShownProgress:
     def __init__(self) -> None:
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]✓[/green]"),
-            # This column gives way to the others where the terminal is narrow.
-            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-            _IfKnown(BarColumn(bar_width=20)),
+            # This column gives way to the others where the terminal is narrow: then it takes a second line.
+            TextColumn("{task.description}", table_column=Column(ratio=1)),
+            _IfKnown(BarColumn(bar_width=12)),
             _IfKnown(_Amount()),
             TimeElapsedColumn(),
             console=Console(stderr=True),

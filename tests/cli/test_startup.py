@@ -52,6 +52,7 @@ def test_one_port_for_two_doors_is_refused_first(tmp_path: Path) -> None:
     ("flags", "said"),
     [
         ({"host": "0.0.0.0"}, "lets other machines in, and no token is set.*--token"),
+        ({"host": "0.0.0.0", "token": " "}, "lets other machines in, and no token is set.*--token"),
         ({"host": "192.0.2.1", "token": "sesame"}, "no address '192.0.2.1'"),
         ({"neuro_port": 8000}, "Nobody is named.*--neuro-persona"),
         ({"neuro_port": 8000, "neuro_persona": "gretta"}, "no persona 'gretta'.*greta"),
